@@ -1,0 +1,239 @@
+//! Commands: what somebody asks for, in the imperative, as it was sent.
+//!
+//! A [`Command`] is well formed by its types; [`Checked`] adds what the types cannot say. Only a checked command can be
+//! decided, and what is not well formed never reaches the log.
+
+use serde::{Deserialize, Serialize};
+use stockledger_schemas::limits::{LINES_MAX, QUANTITY_MAX};
+use stockledger_schemas::{
+    CommandKind, Context, Currency, CustomerId, Delta, Disposition, Hash, HoldId, HoldReason, Level, Name, OrderId,
+    Position, Quantity, Reason, Scope, SiteId, Sku, Unit,
+};
+
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Open a site, or give it another name. Directory.
+    OpenSite(OpenSite),
+    /// Register an item, or change its description. Directory.
+    RegisterItem(RegisterItem),
+    /// Take goods in.
+    ReceiveStock(ReceiveStock),
+    /// Change what is on hand by a difference.
+    AdjustStock(AdjustStock),
+    /// State what is on hand.
+    CountStock(CountStock),
+    /// Set goods aside.
+    HoldStock(HoldStock),
+    /// Give goods that were set aside free.
+    ReleaseHold(ReleaseHold),
+    /// Promise goods to a customer.
+    PlaceOrder(PlaceOrder),
+    /// Send goods of an order off.
+    ShipOrder(ShipOrder),
+    /// Give up what is not shipped of an order.
+    CancelOrder(CancelOrder),
+    /// Take goods of an order back.
+    ReturnOrder(ReturnOrder),
+    /// Put a remark on record.
+    RecordNote(RecordNote),
+}
+
+/// See [`Command::OpenSite`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenSite {
+    /// The site.
+    pub site: SiteId,
+    /// What it is called.
+    pub name: Name,
+}
+
+/// See [`Command::RegisterItem`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegisterItem {
+    /// The item.
+    pub sku: Sku,
+    /// What it is called.
+    pub name: Name,
+    /// What a quantity of it counts.
+    pub unit: Unit,
+}
+
+/// See [`Command::ReceiveStock`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceiveStock {
+    /// What came; equal SKUs are added up.
+    pub lines: Vec<ReceiptLine>,
+}
+
+/// One line of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptLine {
+    /// What.
+    pub sku: Sku,
+    /// How much.
+    pub quantity: Quantity,
+}
+
+/// See [`Command::AdjustStock`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AdjustStock {
+    /// What changes; equal SKUs are added up.
+    pub lines: Vec<AdjustmentLine>,
+}
+
+/// One line of an adjustment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdjustmentLine {
+    /// What.
+    pub sku: Sku,
+    /// By how much; not zero.
+    pub delta: Delta,
+    /// Refuse unless exactly this much is on hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_on_hand: Option<Level>,
+}
+
+/// See [`Command::CountStock`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CountStock {
+    /// What was counted; a SKU stands here once.
+    pub lines: Vec<CountLine>,
+}
+
+/// One line of a count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CountLine {
+    /// What.
+    pub sku: Sku,
+    /// What the person found.
+    pub counted: Level,
+    /// The last decision that the person's count includes; what moved after it is kept. Now, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_position: Option<Position>,
+}
+
+/// See [`Command::HoldStock`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldStock {
+    /// The caller's id of the hold.
+    pub hold_id: HoldId,
+    /// What.
+    pub sku: Sku,
+    /// How much.
+    pub quantity: Quantity,
+    /// Why it is not for sale.
+    pub reason: HoldReason,
+}
+
+/// See [`Command::ReleaseHold`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleaseHold {
+    /// The hold.
+    pub hold_id: HoldId,
+    /// How much; all that is left, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Quantity>,
+}
+
+/// See [`Command::PlaceOrder`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlaceOrder {
+    /// The caller's id of the order.
+    pub order_id: OrderId,
+    /// Who orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
+    /// The currency of the prices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// What is ordered; equal SKUs are added up at the place and price of the first.
+    pub lines: Vec<OrderedLine>,
+}
+
+/// One line of a new order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderedLine {
+    /// What.
+    pub sku: Sku,
+    /// How much.
+    pub quantity: Quantity,
+    /// The price of one, in minor units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_price_minor: Option<Level>,
+}
+
+/// See [`Command::ShipOrder`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShipOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// What leaves, equal SKUs added up; all that is open, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Vec<ShipmentLine>>,
+}
+
+/// One line of a shipment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShipmentLine {
+    /// What.
+    pub sku: Sku,
+    /// How much.
+    pub quantity: Quantity,
+}
+
+/// See [`Command::CancelOrder`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CancelOrder {
+    /// The order.
+    pub order_id: OrderId,
+}
+
+/// See [`Command::ReturnOrder`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReturnOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// What came back; equal SKUs with equal dispositions are added up.
+    pub lines: Vec<ReturnLine>,
+}
+
+/// One line of a return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnLine {
+    /// What.
+    pub sku: Sku,
+    /// How much.
+    pub quantity: Quantity,
+    /// What happens to it.
+    pub disposition: Disposition,
+}
+
+/// See [`Command::RecordNote`]; the remark is the note of the context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordNote {}
+
+/// One thing that is wrong with a command, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{pointer}: {detail}")]
+pub struct Invalid {
+    /// JSON pointer (RFC 6901) into the body.
+    pub pointer: String,
+    /// What is wrong, and what to do.
+    pub detail: String,
+}
+
+/// A command that is well formed in every respect, with its context and its scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    scope: Scope,
+    command: Command,
+    context: Context,
+}

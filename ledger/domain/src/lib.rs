@@ -1,0 +1,2 @@
+//! Placeholder: see `command`.
+pub mod command;

@@ -1,0 +1,133 @@
+//! The only module that knows bincode.
+//!
+//! Values are encoded with bincode 2.0.1 in its `standard()` configuration: little endian, variable-length integers.
+//! Three things that bincode alone does not give are added here, because a log must be readable in one way only and
+//! must never take the program down: a size limit on every decode (nine hostile bytes can otherwise abort the process),
+//! a refusal of trailing bytes, and a refusal of encodings that are not the canonical one (bincode reads `251,5,0` as 5).
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+pub(crate) use bincode::de::Decoder;
+use bincode::de::read::Reader;
+pub(crate) use bincode::enc::Encoder;
+use bincode::enc::write::Writer;
+pub(crate) use bincode::error::{DecodeError, EncodeError};
+pub(crate) use bincode::{Decode, Encode, impl_borrow_decode};
+use smol_str::SmolStr;
+
+use crate::limits::RECORD_BYTES_MAX;
+
+/// Why bytes could not be turned into a value, or a value into bytes.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// The value or a length inside it is beyond [`RECORD_BYTES_MAX`].
+    #[error("larger than the limit of {RECORD_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The bytes end in the middle of a value.
+    #[error("bytes end in the middle of a value")]
+    Truncated,
+    /// Bytes are left over behind the value.
+    #[error("{count} bytes left over behind the value")]
+    Trailing {
+        /// How many.
+        count: usize,
+    },
+    /// The bytes decode, but are not what encoding the value gives.
+    #[error("not the canonical encoding of its value")]
+    NotCanonical,
+    /// A tag, version or code that this program does not know.
+    #[error("{what} {found} is unknown: a newer version of stockledger wrote it; upgrade this program")]
+    Unknown {
+        /// What kind of tag it is.
+        what: &'static str,
+        /// For tagged unions `tag * 256 + version`, else the code.
+        found: u32,
+    },
+    /// A value that breaks the rules of its type.
+    #[error("invalid value: {0}")]
+    Invalid(String),
+}
+
+type Config = Configuration<LittleEndian, Varint, Limit<RECORD_BYTES_MAX>>;
+
+const CONFIG: Config = bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
+
+/// Appends the canonical encoding of `value` to `out`.
+///
+/// # Errors
+/// [`Error::TooLarge`] if `out` grows beyond [`RECORD_BYTES_MAX`]; `out` is then to be thrown away.
+pub fn encode_into<T: Encode>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+    bincode::encode_into_writer(value, Appender(out), CONFIG)
+        .map_err(|error| Error::Invalid(error.to_string()))?;
+    if out.len() > RECORD_BYTES_MAX { Err(Error::TooLarge) } else { Ok(()) }
+}
+
+/// Decodes exactly all of `bytes`, which must be the canonical encoding.
+///
+/// # Errors
+/// Any variant of [`Error`]; never a panic, and never an allocation beyond the limit.
+pub fn decode<T: Encode + Decode<()>>(bytes: &[u8]) -> Result<T, Error> {
+    let (value, used): (T, usize) = bincode::decode_from_slice(bytes, CONFIG).map_err(Error::from)?;
+    if used != bytes.len() {
+        return Err(Error::Trailing { count: bytes.len() - used });
+    }
+    let mut comparison = Comparison { expected: bytes };
+    bincode::encode_into_writer(&value, &mut comparison, CONFIG).map_err(|_| Error::NotCanonical)?;
+    if comparison.expected.is_empty() { Ok(value) } else { Err(Error::NotCanonical) }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::LimitExceeded => Self::TooLarge,
+            DecodeError::UnexpectedEnd { .. } => Self::Truncated,
+            DecodeError::UnexpectedVariant { type_name, found, .. } => {
+                Self::Unknown { what: type_name, found }
+            }
+            other => Self::Invalid(other.to_string()),
+        }
+    }
+}
+
+/// The error of a tag or code that this program does not know.
+pub(crate) fn unknown(what: &'static str, found: u32) -> DecodeError {
+    const NONE: &bincode::error::AllowedEnumVariants = &bincode::error::AllowedEnumVariants::Allowed(&[]);
+    DecodeError::UnexpectedVariant { type_name: what, allowed: NONE, found }
+}
+
+/// The error of a decoded value that breaks the rules of its type.
+pub(crate) fn invalid(error: &impl ToString) -> DecodeError {
+    DecodeError::OtherString(error.to_string())
+}
+
+/// Reads a text of at most `N` bytes without touching the heap when it is short.
+pub(crate) fn decode_text<const N: usize, D: Decoder>(decoder: &mut D) -> Result<SmolStr, DecodeError> {
+    let length = u64::decode(decoder)?;
+    let length =
+        usize::try_from(length).ok().filter(|length| *length <= N).ok_or(DecodeError::LimitExceeded)?;
+    decoder.claim_bytes_read(length)?;
+    let mut buffer = [0_u8; N];
+    decoder.reader().read(&mut buffer[..length])?;
+    let text = std::str::from_utf8(&buffer[..length]).map_err(|inner| DecodeError::Utf8 { inner })?;
+    Ok(SmolStr::new(text))
+}
+
+struct Appender<'a>(&'a mut Vec<u8>);
+
+impl Writer for Appender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// A writer that writes nothing but insists on seeing the expected bytes.
+struct Comparison<'a> {
+    expected: &'a [u8],
+}
+
+impl Writer for &mut Comparison<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.expected = self.expected.strip_prefix(bytes).ok_or(EncodeError::Other("differs"))?;
+        Ok(())
+    }
+}
