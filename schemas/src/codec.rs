@@ -17,7 +17,7 @@ use smol_str::SmolStr;
 use crate::limits::RECORD_BYTES_MAX;
 
 /// Why bytes could not be turned into a value, or a value into bytes.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
     /// The value or a length inside it is beyond [`RECORD_BYTES_MAX`].
     #[error("larger than the limit of {RECORD_BYTES_MAX} bytes")]

@@ -22,7 +22,7 @@ const KIND_DECISION: u8 = 3;
 const KIND_QUARANTINE: u8 = 4;
 
 /// Why bytes are not a record that this program can read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
     /// Longer than [`RECORD_BYTES_MAX`].
     #[error("record of {found} bytes is longer than {RECORD_BYTES_MAX}")]
