@@ -10,6 +10,7 @@ pub(crate) use bincode::de::Decoder;
 use bincode::de::read::Reader;
 pub(crate) use bincode::enc::Encoder;
 use bincode::enc::write::Writer;
+use bincode::error::AllowedEnumVariants;
 pub(crate) use bincode::error::{DecodeError, EncodeError};
 pub(crate) use bincode::{Decode, Encode, impl_borrow_decode};
 use smol_str::SmolStr;
@@ -35,7 +36,7 @@ pub enum Error {
     #[error("not the canonical encoding of its value")]
     NotCanonical,
     /// A tag, version or code that this program does not know.
-    #[error("{what} {found} is unknown: a newer version of stockledger wrote it; upgrade this program")]
+    #[error("{what} {} is unknown: a newer version of stockledger wrote it; upgrade this program", tag_and_version(*found))]
     Unknown {
         /// What kind of tag it is.
         what: &'static str,
@@ -47,9 +48,25 @@ pub enum Error {
     Invalid(String),
 }
 
-type Config = Configuration<LittleEndian, Varint, Limit<RECORD_BYTES_MAX>>;
+/// `7 version 1` for the tag of a union, `99` for a code, which is one byte.
+fn tag_and_version(found: u32) -> String {
+    match found {
+        0..=255 => found.to_string(),
+        _ => format!("{} version {}", found / 256, found % 256),
+    }
+}
 
-const CONFIG: Config = bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
+type Config = Configuration<LittleEndian, Varint, Limit<DECODED_BYTES_MAX>>;
+
+const CONFIG: Config = bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
+
+/// Without a limit, for files of our own whose checksum was checked.
+const LARGE: Configuration<LittleEndian, Varint> = bincode::config::standard();
+
+/// Most memory that a decode may claim. bincode counts a number by its width in memory and a vector by the size of its
+/// elements, both up to ten times what they take in stored bytes. A bound of [`RECORD_BYTES_MAX`] would thus let
+/// records be written that could not be read back.
+const DECODED_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
 
 /// Appends the canonical encoding of `value` to `out`.
 ///
@@ -57,7 +74,7 @@ const CONFIG: Config = bincode::config::standard().with_limit::<RECORD_BYTES_MAX
 /// [`Error::TooLarge`] if `out` grows beyond [`RECORD_BYTES_MAX`]; `out` is then to be thrown away.
 pub fn encode_into<T: Encode>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
     bincode::encode_into_writer(value, Appender(out), CONFIG)
-        .map_err(|error| Error::Invalid(error.to_string()))?;
+        .map_err(|error| Error::Invalid(explain_encode(&error)))?;
     if out.len() > RECORD_BYTES_MAX { Err(Error::TooLarge) } else { Ok(()) }
 }
 
@@ -66,6 +83,9 @@ pub fn encode_into<T: Encode>(value: &T, out: &mut Vec<u8>) -> Result<(), Error>
 /// # Errors
 /// Any variant of [`Error`]; never a panic, and never an allocation beyond the limit.
 pub fn decode<T: Encode + Decode<()>>(bytes: &[u8]) -> Result<T, Error> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(Error::TooLarge);
+    }
     let (value, used): (T, usize) = bincode::decode_from_slice(bytes, CONFIG).map_err(Error::from)?;
     if used != bytes.len() {
         return Err(Error::Trailing { count: bytes.len() - used });
@@ -75,23 +95,51 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8]) -> Result<T, Error> {
     if comparison.expected.is_empty() { Ok(value) } else { Err(Error::NotCanonical) }
 }
 
+/// As [`encode_into`], without the limit of a record: for files of our own.
+pub(crate) fn encode_large_into<T: Encode>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+    bincode::encode_into_writer(value, Appender(out), LARGE)
+        .map_err(|error| Error::Invalid(explain_encode(&error)))
+}
+
+/// As [`decode`], without the limit of a record and the canonical check: for files of our own whose checksum was checked.
+pub(crate) fn decode_large<T: Decode<()>>(bytes: &[u8]) -> Result<T, Error> {
+    let (value, used): (T, usize) = bincode::decode_from_slice(bytes, LARGE).map_err(Error::from)?;
+    if used == bytes.len() { Ok(value) } else { Err(Error::Trailing { count: bytes.len() - used }) }
+}
+
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::LimitExceeded => Self::TooLarge,
             DecodeError::UnexpectedEnd { .. } => Self::Truncated,
-            DecodeError::UnexpectedVariant { type_name, found, .. } => {
-                Self::Unknown { what: type_name, found }
+            DecodeError::UnexpectedVariant {
+                type_name,
+                allowed: AllowedEnumVariants::Allowed([]),
+                found,
+            } => Self::Unknown { what: type_name, found },
+            DecodeError::UnexpectedVariant { found, .. } => {
+                Self::Invalid(format!("the first byte of an optional value must be 0 or 1, not {found}"))
             }
+            DecodeError::InvalidIntegerType { .. } => {
+                Self::Invalid("a number is stored wider than its type".to_owned())
+            }
+            DecodeError::Other(text) => Self::Invalid(text.to_owned()),
+            DecodeError::OtherString(text) => Self::Invalid(text),
             other => Self::Invalid(other.to_string()),
         }
     }
 }
 
+fn explain_encode(error: &EncodeError) -> String {
+    match error {
+        EncodeError::Other(text) => (*text).to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// The error of a tag or code that this program does not know.
 pub(crate) fn unknown(what: &'static str, found: u32) -> DecodeError {
-    const NONE: &bincode::error::AllowedEnumVariants = &bincode::error::AllowedEnumVariants::Allowed(&[]);
-    DecodeError::UnexpectedVariant { type_name: what, allowed: NONE, found }
+    DecodeError::UnexpectedVariant { type_name: what, allowed: &AllowedEnumVariants::Allowed(&[]), found }
 }
 
 /// The error of a decoded value that breaks the rules of its type.
@@ -99,15 +147,18 @@ pub(crate) fn invalid(error: &impl ToString) -> DecodeError {
     DecodeError::OtherString(error.to_string())
 }
 
-/// Reads a text of at most `N` bytes without touching the heap when it is short.
-pub(crate) fn decode_text<const N: usize, D: Decoder>(decoder: &mut D) -> Result<SmolStr, DecodeError> {
+/// Reads a text of at most `N` bytes without touching the heap when it is short; `rule` is the error of a text that is
+/// too long or not UTF-8.
+pub(crate) fn decode_text<const N: usize, D: Decoder>(
+    decoder: &mut D,
+    rule: &impl ToString,
+) -> Result<SmolStr, DecodeError> {
     let length = u64::decode(decoder)?;
-    let length =
-        usize::try_from(length).ok().filter(|length| *length <= N).ok_or(DecodeError::LimitExceeded)?;
+    let length = usize::try_from(length).ok().filter(|length| *length <= N).ok_or_else(|| invalid(rule))?;
     decoder.claim_bytes_read(length)?;
     let mut buffer = [0_u8; N];
     decoder.reader().read(&mut buffer[..length])?;
-    let text = std::str::from_utf8(&buffer[..length]).map_err(|inner| DecodeError::Utf8 { inner })?;
+    let text = std::str::from_utf8(&buffer[..length]).map_err(|_| invalid(rule))?;
     Ok(SmolStr::new(text))
 }
 

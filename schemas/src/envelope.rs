@@ -18,8 +18,7 @@ pub const FORMAT: u8 = 1;
 const KIND_GENESIS: u8 = 1;
 const KIND_CLAIM: u8 = 2;
 const KIND_DECISION: u8 = 3;
-/// Kept free for a signed quarantine of one bad record.
-const KIND_QUARANTINE: u8 = 4;
+// 4 is kept free for a signed quarantine of one bad record.
 
 /// Why bytes are not a record that this program can read.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -130,7 +129,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
         KIND_GENESIS => Ok(Record::Genesis(codec::decode(body)?)),
         KIND_CLAIM => Ok(Record::Claim(codec::decode(body)?)),
         KIND_DECISION => Ok(Record::Decision(codec::decode(body)?)),
-        KIND_QUARANTINE | _ => Err(Error::UnknownKind { found: kind }),
+        _ => Err(Error::UnknownKind { found: kind }),
     }
 }
 

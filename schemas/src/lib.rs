@@ -20,6 +20,7 @@ pub mod position;
 pub mod quantity;
 pub mod record;
 pub mod refusal;
+pub mod snapshot;
 mod tagged;
 pub mod text;
 

@@ -28,6 +28,8 @@ macro_rules! text {
             /// Longest value in bytes.
             pub const BYTES_MAX: usize = $max;
 
+            const INVALID: InvalidText = InvalidText { what: $what, rule: $rule };
+
             /// Checks and takes a text.
             ///
             /// # Errors
@@ -41,7 +43,7 @@ macro_rules! text {
             fn check(text: &str) -> Result<(), InvalidText> {
                 let check: fn(&str) -> bool = $check;
                 let length_ok = (1..=Self::BYTES_MAX).contains(&text.len());
-                if length_ok && check(text) { Ok(()) } else { Err(InvalidText { what: $what, rule: $rule }) }
+                if length_ok && check(text) { Ok(()) } else { Err(Self::INVALID) }
             }
 
             /// The text itself.
@@ -88,7 +90,7 @@ macro_rules! text {
 
         impl<Context> Decode<Context> for $name {
             fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-                let text = codec::decode_text::<$max, D>(decoder)?;
+                let text = codec::decode_text::<$max, D>(decoder, &Self::INVALID)?;
                 Self::try_from(text).map_err(|error| codec::invalid(&error))
             }
         }

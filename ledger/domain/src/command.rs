@@ -3,11 +3,15 @@
 //! A [`Command`] is well formed by its types; [`Checked`] adds what the types cannot say. Only a checked command can be
 //! decided, and what is not well formed never reaches the log.
 
+mod check;
+mod fingerprint;
+pub mod reason;
+
+pub(crate) use check::RETURN_HOLD_PREFIX;
 use serde::{Deserialize, Serialize};
-use stockledger_schemas::limits::{LINES_MAX, QUANTITY_MAX};
 use stockledger_schemas::{
-    CommandKind, Context, Currency, CustomerId, Delta, Disposition, Hash, HoldId, HoldReason, Level, Name, OrderId,
-    Position, Quantity, Reason, Scope, SiteId, Sku, Unit,
+    CommandKind, Context, Currency, CustomerId, Delta, Disposition, HoldId, HoldReason, Level, Name, OrderId,
+    Position, Quantity, Scope, SiteId, Sku, Unit,
 };
 
 /// What somebody asks for.
@@ -38,6 +42,59 @@ pub enum Command {
     ReturnOrder(ReturnOrder),
     /// Put a remark on record.
     RecordNote(RecordNote),
+}
+
+impl Command {
+    /// Which command this is.
+    #[must_use]
+    pub const fn kind(&self) -> CommandKind {
+        match self {
+            Self::OpenSite(_) => CommandKind::OpenSite,
+            Self::RegisterItem(_) => CommandKind::RegisterItem,
+            Self::ReceiveStock(_) => CommandKind::ReceiveStock,
+            Self::AdjustStock(_) => CommandKind::AdjustStock,
+            Self::CountStock(_) => CommandKind::CountStock,
+            Self::HoldStock(_) => CommandKind::HoldStock,
+            Self::ReleaseHold(_) => CommandKind::ReleaseHold,
+            Self::PlaceOrder(_) => CommandKind::PlaceOrder,
+            Self::ShipOrder(_) => CommandKind::ShipOrder,
+            Self::CancelOrder(_) => CommandKind::CancelOrder,
+            Self::ReturnOrder(_) => CommandKind::ReturnOrder,
+            Self::RecordNote(_) => CommandKind::RecordNote,
+        }
+    }
+
+    /// The order that it is about.
+    #[must_use]
+    pub const fn order_id(&self) -> Option<&OrderId> {
+        match self {
+            Self::PlaceOrder(command) => Some(&command.order_id),
+            Self::ShipOrder(command) => Some(&command.order_id),
+            Self::CancelOrder(command) => Some(&command.order_id),
+            Self::ReturnOrder(command) => Some(&command.order_id),
+            _ => None,
+        }
+    }
+
+    /// The hold that it is about.
+    #[must_use]
+    pub const fn hold_id(&self) -> Option<&HoldId> {
+        match self {
+            Self::HoldStock(command) => Some(&command.hold_id),
+            Self::ReleaseHold(command) => Some(&command.hold_id),
+            _ => None,
+        }
+    }
+
+    /// The positions that a count names, with their SKUs, in the order of the lines. What was on hand there must be
+    /// fetched before the command is decided; see [`Moment::counted`](crate::Moment::counted).
+    pub fn count_bases(&self) -> impl Iterator<Item = (&Sku, Position)> {
+        let lines = match self {
+            Self::CountStock(command) => command.lines.as_slice(),
+            _ => &[],
+        };
+        lines.iter().filter_map(|line| Some((&line.sku, line.at_position?)))
+    }
 }
 
 /// See [`Command::OpenSite`].
@@ -230,7 +287,7 @@ pub struct Invalid {
     pub detail: String,
 }
 
-/// A command that is well formed in every respect, with its context and its scope.
+/// A command that is well formed in every respect, with its context and its scope. Made by [`Checked::new`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     scope: Scope,

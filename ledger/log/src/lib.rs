@@ -2,18 +2,28 @@
 //!
 //! This crate knows nothing of what the bytes mean: which records count is decided above it by one pure rule
 //! (`stockledger-chain`), the same on every adapter. What an adapter promises is written on the traits below and
-//! proved by one conformance suite ([`conformance`]) that every adapter passes.
+//! proved by one conformance suite, the module `conformance` behind the feature of that name, that every adapter passes.
+//! The adapters: [`MemoryLog`] for tests and simulation, [`SqliteLog`] for a ledger in one file.
 //!
 //! ```text
 //! partition 3   | genesis | claim | decision | decision | ...
 //! offset        0         1       2          3          4 = end (the next record's offset)
 //! ```
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod memory;
+pub mod sqlite;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+pub use memory::MemoryLog;
+pub use sqlite::SqliteLog;
 
 /// What is appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +118,8 @@ pub trait Producer: Send {
 /// Reads one partition in order.
 #[async_trait]
 pub trait Reader: Send {
-    /// The next records, at least one and at most `max`, or none if none came within `patience`.
+    /// The next records, at least one and at most `max`, or none if none came within `patience`. An adapter may give
+    /// fewer than there are, to bound what it holds in memory.
     ///
     /// No record is skipped and none is given twice; a call that was dropped before it answered took nothing.
     ///
@@ -151,4 +162,11 @@ pub enum Error {
     /// The log is there but is not one that this program can use.
     #[error("{0}")]
     Mismatch(String),
+}
+
+/// When `patience` is over; a patience beyond all clocks ends in thirty years.
+fn deadline(patience: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3_600);
+    let now = Instant::now();
+    now.checked_add(patience).unwrap_or(now + FAR)
 }

@@ -1,0 +1,149 @@
+//! The first record of every partition, written once for the life of a ledger.
+
+use bytes::Bytes;
+use stockledger_chain::{Halt, State};
+use stockledger_log::{Delivery, Entry, Log};
+use stockledger_schemas::limits::WINDOW_DEFAULT;
+use stockledger_schemas::{Genesis, LedgerId, PartitionId, Record, codec, envelope};
+
+use crate::environment::Environment;
+
+/// Why a log is not a ledger, or could not be made one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log does not answer.
+    #[error("reading the genesis of partition {partition}")]
+    Log {
+        /// Which partition.
+        partition: PartitionId,
+        /// What went wrong.
+        #[source]
+        source: stockledger_log::Error,
+    },
+    /// The first record is not ours.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+    /// The log has no records yet.
+    #[error("partition {0} is empty: the ledger was never initialised")]
+    Empty(PartitionId),
+    /// Something was deleted from the beginning.
+    #[error(
+        "partition {partition} begins at offset {begin}: history was deleted, and a ledger needs all of it"
+    )]
+    Deleted {
+        /// Which partition.
+        partition: PartitionId,
+        /// The first offset left.
+        begin: u64,
+    },
+    /// Partitions of different ledgers.
+    #[error("partition {partition} belongs to ledger {found}, partition 0 to ledger {expected}")]
+    Mixed {
+        /// Which partition.
+        partition: PartitionId,
+        /// What partition 0 says.
+        expected: LedgerId,
+        /// What this one says.
+        found: LedgerId,
+    },
+    /// The log was given more or fewer partitions since.
+    #[error(
+        "the ledger was made with {expected} partitions, the log has {found}: sites would be looked for in the wrong one"
+    )]
+    PartitionCount {
+        /// What genesis says.
+        expected: u16,
+        /// What the log has.
+        found: u16,
+    },
+    /// The record was not appended.
+    #[error("writing the genesis of partition {0}: outcome unknown; run it again")]
+    Append(PartitionId),
+    /// The record could not be encoded.
+    #[error("encoding the genesis")]
+    Encode(#[from] codec::Error),
+}
+
+/// Which ledger a log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The ledger.
+    pub ledger_id: LedgerId,
+    /// How many partitions it has, for ever.
+    pub partitions: u16,
+}
+
+/// Makes an empty log a ledger, or completes one whose making was interrupted; an existing ledger is only checked.
+///
+/// # Errors
+/// Any variant of [`Error`].
+pub async fn initialise(log: &dyn Log, environment: &dyn Environment) -> Result<Identity, Error> {
+    let mut ledger_id = None;
+    for partition in partitions(log) {
+        if let Some(state) = first_record(log, partition).await? {
+            ledger_id.get_or_insert(state.ledger_id);
+        }
+    }
+    let ledger_id = ledger_id.unwrap_or_else(|| LedgerId(environment.nonce().0));
+    for partition in partitions(log) {
+        if first_record(log, partition).await?.is_none() {
+            append(log, partition, ledger_id).await?;
+        }
+    }
+    check(log).await
+}
+
+/// Checks that every partition begins with a genesis of the same ledger and that none was added or cut.
+///
+/// # Errors
+/// Any variant of [`Error`] but [`Error::Append`].
+pub async fn check(log: &dyn Log) -> Result<Identity, Error> {
+    let mut identity: Option<Identity> = None;
+    for partition in partitions(log) {
+        let state = first_record(log, partition).await?.ok_or(Error::Empty(partition))?;
+        if state.partitions != log.partitions() {
+            return Err(Error::PartitionCount { expected: state.partitions, found: log.partitions() });
+        }
+        let found = Identity { ledger_id: state.ledger_id, partitions: state.partitions };
+        let expected = *identity.get_or_insert(found);
+        if expected != found {
+            return Err(Error::Mixed { partition, expected: expected.ledger_id, found: found.ledger_id });
+        }
+    }
+    identity.ok_or(Error::Empty(PartitionId(0)))
+}
+
+/// The state behind the genesis record of a partition.
+///
+/// # Errors
+/// As [`check`].
+pub async fn begin(log: &dyn Log, partition: PartitionId) -> Result<State, Error> {
+    first_record(log, partition).await?.ok_or(Error::Empty(partition))
+}
+
+fn partitions(log: &dyn Log) -> impl Iterator<Item = PartitionId> + use<> {
+    (0..log.partitions()).map(PartitionId)
+}
+
+async fn first_record(log: &dyn Log, partition: PartitionId) -> Result<Option<State>, Error> {
+    let failed = |source| Error::Log { partition, source };
+    let bounds = log.bounds(partition.0).await.map_err(failed)?;
+    if bounds.begin > 0 {
+        return Err(Error::Deleted { partition, begin: bounds.begin });
+    }
+    match log.fetch(partition.0, 0).await.map_err(failed)? {
+        Some(record) => Ok(Some(State::begin(&record.value, partition)?)),
+        None => Ok(None),
+    }
+}
+
+async fn append(log: &dyn Log, partition: PartitionId, ledger_id: LedgerId) -> Result<(), Error> {
+    let genesis = Genesis { ledger_id, partition, partitions: log.partitions(), window: WINDOW_DEFAULT };
+    let value = Bytes::from(envelope::encode(&Record::Genesis(genesis))?);
+    let mut producer = log.producer(partition.0).map_err(|source| Error::Log { partition, source })?;
+    let deliveries = producer.append(vec![Entry { key: Bytes::new(), value }]).await.unwrap_or_default();
+    match deliveries.first() {
+        Some(Delivery::Appended { .. }) => Ok(()),
+        _ => Err(Error::Append(partition)),
+    }
+}

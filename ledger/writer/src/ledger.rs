@@ -1,0 +1,369 @@
+//! The ledger as its callers see it: one writer per partition, and the way to the right one.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use stockledger_domain::command::{Checked, Command};
+use stockledger_log::Log;
+use stockledger_schemas::{Actor, Event, IdempotencyKey, Name, PartitionId, Request, Scope, SiteId};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::environment::Environment;
+use crate::genesis;
+use crate::partition::status::{PartitionStatus, StatusSender, WriterState};
+use crate::partition::{COMMANDS_OPEN_MAX, OpenError, Pending, Setup, Work, Writer};
+use crate::reply::{CommandError, Outcome, Reply, Ticket};
+
+/// How a ledger is written. There is no default for who we are; the rest has safe defaults in [`Options::new`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Who writes, for people who read claims.
+    pub node: Name,
+    /// Where this node answers HTTP.
+    pub url: Option<Name>,
+    /// Where snapshots are kept; none are made without it.
+    pub snapshots: Option<PathBuf>,
+    /// Decisions between two snapshots of a partition.
+    pub snapshot_every: u64,
+    /// How long a caller waits for an outcome before it is told that it is not known, or that nothing was done.
+    pub answer_within: Duration,
+    /// Silence of the log after which the outcome of an append is unknown.
+    pub append_patience: Duration,
+    /// How long a claim may take to come back before another one is made.
+    pub claim_patience: Duration,
+    /// How long one read waits for records.
+    pub read_patience: Duration,
+    /// About how long to wait before claiming a partition again that another node took.
+    pub claim_again_after: Duration,
+    /// About how long to wait before trying a log again that does not answer.
+    pub log_retry_after: Duration,
+    /// Whether to read back everything that the log acknowledged. Costs a second reading of every record; right for a log
+    /// in other machines, needless for a file of our own.
+    pub verify_tail: bool,
+}
+
+impl Options {
+    /// The options of a node of this name.
+    #[must_use]
+    pub const fn new(node: Name) -> Self {
+        Self {
+            node,
+            url: None,
+            snapshots: None,
+            snapshot_every: 100_000,
+            answer_within: Duration::from_secs(10),
+            append_patience: Duration::from_secs(15),
+            claim_patience: Duration::from_secs(15),
+            read_patience: Duration::from_millis(200),
+            claim_again_after: Duration::from_secs(2),
+            log_retry_after: Duration::from_millis(500),
+            verify_tail: false,
+        }
+    }
+}
+
+/// Which partition each site lives on. A site never moves, so an entry is right for ever.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Routes(Arc<RwLock<RouteTable>>);
+
+#[derive(Debug, Default)]
+struct RouteTable {
+    open: HashMap<SiteId, PartitionId>,
+    /// Known to the directory; its own partition may not have opened it yet.
+    registered: HashMap<SiteId, PartitionId>,
+}
+
+impl Routes {
+    /// The site takes commands on this partition.
+    pub(crate) fn add_open(&self, site: SiteId, partition: PartitionId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).open.insert(site, partition);
+    }
+
+    /// The directory has given the site to this partition.
+    pub(crate) fn add_registered(&self, site: SiteId, partition: PartitionId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).registered.insert(site, partition);
+    }
+
+    fn find(&self, site: &SiteId) -> Option<PartitionId> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).open.get(site).copied()
+    }
+
+    fn registered_not_open(&self) -> Vec<(SiteId, PartitionId)> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let not_open = table.registered.iter().filter(|(site, _)| !table.open.contains_key(*site));
+        not_open.map(|(site, partition)| (site.clone(), *partition)).collect()
+    }
+}
+
+/// A cheap handle to the writers of this node. Dropping all handles does not stop them; [`Ledger::stop`] does.
+#[derive(Debug, Clone)]
+pub struct Ledger(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    partitions: Vec<Handle>,
+    routes: Routes,
+    answer_within: Duration,
+    stop: CancellationToken,
+    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    intake: mpsc::Sender<Pending>,
+    open: Arc<Semaphore>,
+    status: watch::Receiver<PartitionStatus>,
+}
+
+/// The answer to come. Dropping it gives the command up if it was not taken yet.
+#[derive(Debug)]
+pub struct PendingReply {
+    ticket: Ticket,
+    outcome: oneshot::Receiver<Outcome>,
+    answer_within: Duration,
+}
+
+impl PendingReply {
+    /// Waits for the answer; not longer than the ledger's options say.
+    ///
+    /// # Errors
+    /// [`CommandError`]; which of them mean that nothing was written is said there.
+    pub async fn wait(mut self) -> Result<Reply, CommandError> {
+        match tokio::time::timeout(self.answer_within, &mut self.outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(CommandError::OutcomeUnknown),
+            Err(_) if self.ticket.abandon() => {
+                Err(CommandError::NotApplied("it waited too long to be decided"))
+            }
+            Err(_) => Err(CommandError::OutcomeUnknown),
+        }
+    }
+}
+
+impl Drop for PendingReply {
+    fn drop(&mut self) {
+        self.ticket.abandon();
+    }
+}
+
+impl Ledger {
+    /// Starts the writers of all partitions. They read the log and claim their partitions in the background; until a
+    /// partition is led, its commands are answered with [`CommandError::Recovering`].
+    ///
+    /// # Errors
+    /// [`OpenError`] if the log is not this ledger's, or not one that can be written.
+    pub async fn start(
+        log: Arc<dyn Log>,
+        environment: Arc<dyn Environment>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        genesis::check(log.as_ref()).await?;
+        let options = Arc::new(options);
+        let routes = Routes::default();
+        let stop = CancellationToken::new();
+        let mut partitions = Vec::new();
+        let mut tasks = Vec::new();
+        for partition in (0..log.partitions()).map(PartitionId) {
+            let (intake_tx, intake) = mpsc::channel(COMMANDS_OPEN_MAX);
+            let (status_tx, status) = StatusSender::new(partition);
+            let writer = Writer::open(Setup {
+                log: log.clone(),
+                environment: environment.clone(),
+                options: options.clone(),
+                partition,
+                routes: routes.clone(),
+                status: status_tx,
+                intake,
+                stop: stop.clone(),
+            });
+            tasks.push(tokio::spawn(writer.await?.run()));
+            partitions.push(Handle {
+                intake: intake_tx,
+                open: Arc::new(Semaphore::new(COMMANDS_OPEN_MAX)),
+                status,
+            });
+        }
+        let tasks = std::sync::Mutex::new(tasks);
+        let ledger =
+            Self(Arc::new(Inner { partitions, routes, answer_within: options.answer_within, stop, tasks }));
+        tokio::spawn(ledger.clone().complete_openings());
+        Ok(ledger)
+    }
+
+    /// Opens the sites that the directory knows and that a crash kept from being opened.
+    async fn complete_openings(self) {
+        let led = tokio::select! {
+            led = self.led() => led.is_ok(),
+            () = self.0.stop.cancelled() => false,
+        };
+        let Ok(actor) = Actor::new("stockledger") else { return };
+        for (site, partition) in self.0.routes.registered_not_open() {
+            if led && let Err(error) = self.open_at(partition, &site, actor.clone()).await {
+                tracing::warn!(%site, %partition, %error, "a site could not be opened yet; opening it again will complete it");
+            }
+        }
+    }
+
+    /// How each partition stands.
+    #[must_use]
+    pub fn status(&self) -> Vec<PartitionStatus> {
+        self.0.partitions.iter().map(|handle| handle.status.borrow().clone()).collect()
+    }
+
+    /// Waits until every partition is led, or one can never be.
+    ///
+    /// # Errors
+    /// [`CommandError::Halted`] with the reason of the first partition that stopped.
+    pub async fn led(&self) -> Result<(), CommandError> {
+        for handle in &self.0.partitions {
+            let mut status = handle.status.clone();
+            let is_settled = |status: &PartitionStatus| !matches!(status.writer, WriterState::Recovering);
+            let Ok(status) = status.wait_for(is_settled).await else { continue };
+            if let WriterState::Halted { reason } = &status.writer {
+                return Err(CommandError::Halted { partition: status.partition, reason: reason.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Submits a command and waits for its outcome.
+    ///
+    /// # Errors
+    /// [`CommandError`]; [`CommandError::Overloaded`] at once if too much is waiting.
+    pub async fn submit(&self, command: Checked, key: Option<IdempotencyKey>) -> Result<Reply, CommandError> {
+        if let Command::OpenSite(open) = command.command() {
+            let (site, actor) = (open.site.clone(), command.context().actor.clone());
+            return self.open_site(command, &site, actor).await;
+        }
+        self.try_enqueue(command, key)?.wait().await
+    }
+
+    /// Hands a command over in order: commands of one partition are decided in the order of these calls. Not for opening
+    /// a site, which takes two partitions: that is [`Ledger::submit`]'s.
+    ///
+    /// # Errors
+    /// [`CommandError`] if it can be refused at once; [`CommandError::Overloaded`] if too much is waiting.
+    pub fn try_enqueue(
+        &self,
+        command: Checked,
+        key: Option<IdempotencyKey>,
+    ) -> Result<PendingReply, CommandError> {
+        let (handle, work, request) = self.route(command, key)?;
+        let permit = handle.open.clone().try_acquire_owned().map_err(|_| CommandError::Overloaded)?;
+        self.send(handle, work, request, permit)
+    }
+
+    /// As [`Ledger::try_enqueue`], but waits for room instead of refusing.
+    ///
+    /// # Errors
+    /// [`CommandError`] if it can be refused at once.
+    pub async fn enqueue(
+        &self,
+        command: Checked,
+        key: Option<IdempotencyKey>,
+    ) -> Result<PendingReply, CommandError> {
+        let (handle, work, request) = self.route(command, key)?;
+        let stopping = |_| CommandError::NotApplied("the server is stopping");
+        let permit = handle.open.clone().acquire_owned().await.map_err(stopping)?;
+        self.send(handle, work, request, permit)
+    }
+
+    /// Stops taking commands, lets what was taken be decided and answered, saves snapshots and ends.
+    pub async fn stop(&self) {
+        self.0.stop.cancel();
+        let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a writer did not end in order");
+            }
+        }
+    }
+
+    /// The directory decides where the site lives; then the site's own partition opens it. Whoever asks again after a
+    /// crash in between completes it.
+    async fn open_site(&self, command: Checked, site: &SiteId, actor: Actor) -> Result<Reply, CommandError> {
+        let registered = self.try_enqueue(command, None)?.wait().await?;
+        let partition = registered.decision.events.iter().find_map(|event| match event {
+            Event::SiteRegistered(registered) => Some(registered.partition),
+            Event::SiteRenamed(renamed) => Some(renamed.partition),
+            _ => None,
+        });
+        if let Some(partition) = partition {
+            self.open_at(partition, site, actor).await?;
+        }
+        Ok(registered)
+    }
+
+    async fn open_at(&self, partition: PartitionId, site: &SiteId, actor: Actor) -> Result<(), CommandError> {
+        if self.0.routes.find(site).is_some() {
+            return Ok(());
+        }
+        let handle = self.handle(partition)?;
+        let permit = handle.open.clone().try_acquire_owned().map_err(|_| CommandError::Overloaded)?;
+        let work = Work::OpenHere(site.clone(), actor);
+        self.send(handle, work, None, permit)?.wait().await.map(|_| ())
+    }
+
+    fn route(
+        &self,
+        command: Checked,
+        key: Option<IdempotencyKey>,
+    ) -> Result<(&Handle, Work, Option<Request>), CommandError> {
+        let partition = match command.scope() {
+            Scope::Directory => PartitionId::DIRECTORY,
+            Scope::Site(site) => self.find(site)?,
+        };
+        let request = key.map(|key| Request { key, fingerprint: command.fingerprint() });
+        Ok((self.handle(partition)?, Work::Command(command), request))
+    }
+
+    /// Where a site lives. While a partition is still being read, a site that is not found may be one of its own.
+    fn find(&self, site: &SiteId) -> Result<PartitionId, CommandError> {
+        if let Some(partition) = self.0.routes.find(site) {
+            return Ok(partition);
+        }
+        for handle in &self.0.partitions {
+            refuse_unless_leading(&handle.status.borrow())?;
+        }
+        Err(CommandError::UnknownSite(site.clone()))
+    }
+
+    fn handle(&self, partition: PartitionId) -> Result<&Handle, CommandError> {
+        let unknown = || CommandError::NotOwner { partition, url: None };
+        self.0.partitions.get(usize::from(partition.0)).ok_or_else(unknown)
+    }
+
+    fn send(
+        &self,
+        handle: &Handle,
+        work: Work,
+        request: Option<Request>,
+        permit: tokio::sync::OwnedSemaphorePermit,
+    ) -> Result<PendingReply, CommandError> {
+        if self.0.stop.is_cancelled() {
+            return Err(CommandError::NotApplied("the server is stopping"));
+        }
+        refuse_unless_leading(&handle.status.borrow())?;
+        let (pending, ticket, outcome) = Pending::new(work, request, permit);
+        handle.intake.try_send(pending).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommandError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => CommandError::NotApplied("the server is stopping"),
+        })?;
+        Ok(PendingReply { ticket, outcome, answer_within: self.0.answer_within })
+    }
+}
+
+fn refuse_unless_leading(status: &PartitionStatus) -> Result<(), CommandError> {
+    let partition = status.partition;
+    match &status.writer {
+        WriterState::Leading => Ok(()),
+        WriterState::Recovering => Err(CommandError::Recovering(partition)),
+        WriterState::Superseded { url } => Err(CommandError::NotOwner { partition, url: url.clone() }),
+        WriterState::Halted { reason } => Err(CommandError::Halted { partition, reason: reason.clone() }),
+        WriterState::Stopped => Err(CommandError::NotApplied("the server is stopping")),
+    }
+}

@@ -1,0 +1,155 @@
+//! Becoming the writer: read to the end, append a claim, read on until it comes back.
+
+use bytes::Bytes;
+use stockledger_chain::{Verdict, Void, admit};
+use stockledger_log::{Delivery, Entry, Producer, Reader, StoredRecord};
+use stockledger_schemas::{Claim, Nonce, Record, envelope};
+use tokio::time::Instant;
+
+use super::{Ended, Writer};
+
+/// Records read at a time; small enough that reading a long log leaves the other tasks their turn.
+const READ_RECORDS: usize = 256;
+/// A node whose clock is further from the log's than this must not write: its times would mislead every reader.
+const CLOCK_SKEW_MS_MAX: i64 = 60_000;
+
+impl Writer {
+    /// Reads the log to its end and makes the partition our own. Afterwards the confirmed state is complete and durable,
+    /// and every command that was in flight is answered or stands in `again`.
+    pub(super) async fn claim(&mut self) -> Result<Box<dyn Producer>, Ended> {
+        self.flight.forget_acknowledgements();
+        let mut reader = self.log.reader(self.partition.0, self.confirmed.chain.next_offset).await?;
+        self.read_to_end(reader.as_mut()).await?;
+
+        let claim = self.next_claim();
+        let (term, nonce) = (claim.term, claim.nonce);
+        let claimed_at_ms = claim.recorded_at.micros() / 1_000;
+        let value =
+            envelope::encode(&Record::Claim(claim)).map_err(|error| Ended::Halted(error.to_string()))?;
+        let mut producer = self.log.producer(self.partition.0)?;
+        let delivery = producer.append(vec![Entry { key: Bytes::new(), value: Bytes::from(value) }]);
+
+        let deadline = Instant::now() + self.options.claim_patience;
+        let gave_up = |_| Ended::OutcomeUnknown;
+        let own = tokio::time::timeout_at(deadline, self.read_until_back(reader.as_mut(), nonce))
+            .await
+            .map_err(gave_up)??;
+        let delivered = tokio::time::timeout_at(deadline, delivery).await.map_err(gave_up)?;
+        if !own.valid || self.confirmed.chain.term != term {
+            return Err(Ended::Superseded { url: self.leader_url.clone() });
+        }
+        match delivered.ok().and_then(|deliveries| deliveries.into_iter().next()) {
+            Some(Delivery::Appended { .. }) => {}
+            _ => return Err(Ended::OutcomeUnknown),
+        }
+        check_clock(claimed_at_ms, own.appended_at_ms)?;
+        Ok(producer)
+    }
+
+    fn next_claim(&mut self) -> Claim {
+        let term = 1 + self.confirmed.chain.term.max(self.term_claimed_max);
+        self.term_claimed_max = term;
+        Claim {
+            ledger_id: self.confirmed.chain.ledger_id,
+            partition: self.partition,
+            term,
+            node: self.options.node.clone(),
+            url: self.options.url.clone(),
+            nonce: self.environment.nonce(),
+            recorded_at: self.environment.now(),
+        }
+    }
+
+    async fn read_to_end(&mut self, reader: &mut dyn Reader) -> Result<(), Ended> {
+        let bounds = self.log.bounds(self.partition.0).await?;
+        if bounds.end < self.confirmed.chain.next_offset {
+            let message = format!(
+                "the log of partition {} ends at offset {} but this program has read up to {}: the log lost records",
+                self.partition, bounds.end, self.confirmed.chain.next_offset
+            );
+            return Err(Ended::Halted(message));
+        }
+        while self.confirmed.chain.next_offset < bounds.end {
+            self.read_some(reader).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads on until the claim with our nonce comes back. Dropping this future loses nothing: what was read is taken.
+    async fn read_until_back(&mut self, reader: &mut dyn Reader, nonce: Nonce) -> Result<ClaimBack, Ended> {
+        self.claim_awaited = Some(nonce);
+        self.claim_back = None;
+        loop {
+            self.read_some(reader).await?;
+            if let Some(own) = self.claim_back.take() {
+                return Ok(own);
+            }
+        }
+    }
+
+    /// Reads and takes the next records; none if none came for a while.
+    pub(super) async fn read_some(&mut self, reader: &mut dyn Reader) -> Result<(), Ended> {
+        let records = tokio::select! {
+            records = reader.next(READ_RECORDS, self.options.read_patience) => records?,
+            () = self.stop.cancelled() => return Err(Ended::Stopped),
+        };
+        for record in &records {
+            self.absorb(record)?;
+        }
+        self.publish_position();
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    /// Takes one record that was read, and answers whoever waited for it.
+    fn absorb(&mut self, record: &StoredRecord) -> Result<(), Ended> {
+        let admission = admit(&self.confirmed.chain, record.offset, &record.value)?;
+        self.confirmed.take_admitted(&admission)?;
+        match admission.verdict {
+            Verdict::Decision(decision) => {
+                let own = self.flight.take_if(&admission.next.hash);
+                self.after_confirmed(&decision, own);
+            }
+            Verdict::Claim(claim) => {
+                self.note_claim(&claim, record, true);
+                self.leader_url = claim.url.map(|url| url.to_string());
+                // Whatever is in flight has a lower term: from here on it can only be void.
+                let left = self.flight.take_all();
+                self.again.extend(left);
+            }
+            Verdict::Void(void) => {
+                tracing::info!(partition = %self.partition, offset = record.offset, ?void, "a record does not count");
+                if void == Void::LateClaim
+                    && let Ok(Record::Claim(claim)) = envelope::decode(&record.value)
+                {
+                    self.note_claim(&claim, record, false);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_claim(&mut self, claim: &Claim, record: &StoredRecord, valid: bool) {
+        if self.claim_awaited == Some(claim.nonce) {
+            self.claim_back = Some(ClaimBack { valid, appended_at_ms: record.appended_at_ms });
+        }
+    }
+}
+
+/// Our own claim, as it came back in the log: recognised by its nonce, never by a name.
+pub(super) struct ClaimBack {
+    /// Whether it counts, at the place where it stands.
+    valid: bool,
+    appended_at_ms: i64,
+}
+
+fn check_clock(claimed_at_ms: i64, appended_at_ms: i64) -> Result<(), Ended> {
+    let skew_ms = claimed_at_ms.saturating_sub(appended_at_ms);
+    if skew_ms.saturating_abs() <= CLOCK_SKEW_MS_MAX {
+        return Ok(());
+    }
+    let seconds = skew_ms / 1_000;
+    Err(Ended::Halted(format!(
+        "the clock of this node is {seconds} s off the clock of the log; set it right and start again"
+    )))
+}

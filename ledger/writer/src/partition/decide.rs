@@ -1,0 +1,139 @@
+//! One command against the speculative state: answered from what is known, sent to be prepared, or decided.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use stockledger_chain::{Verdict, admit};
+use stockledger_domain::{Change, Moment, Undecidable, apply, decide, open_here};
+use stockledger_schemas::{Actor, Context, Decision, Event, Position, Scope, SiteId, envelope};
+
+use super::flight::InFlight;
+use super::{Pending, Work, Writer};
+use crate::reply::CommandError;
+
+/// What deciding a command came to.
+enum Decided {
+    /// Something happened, or was refused: a record.
+    Event(Context, Event),
+    /// It is so already, since this decision.
+    AlreadySo(u64),
+}
+
+impl Writer {
+    /// Decides a command; a record to append, or nothing if it is answered or will be later.
+    pub(super) fn decide(&mut self, pending: Pending) -> Option<(InFlight, Bytes)> {
+        if !pending.take() {
+            // The caller has gone; those who sent the same after it have not, but were promised nothing either.
+            self.open_keys.answer(pending, Err(CommandError::NotApplied("it was given up while it waited")));
+            return None;
+        }
+        if let Some(seq) = pending.key.and_then(|key| self.confirmed.keys.get(&key.hash).copied()) {
+            self.answer_from_log(pending, seq);
+            return None;
+        }
+        let pending = self.open_keys.enter(pending)?;
+        let pending = self.with_what_it_needs(pending)?;
+        match self.decide_now(&pending) {
+            Ok(Decided::AlreadySo(seq)) => {
+                self.answer_from_log(pending, seq);
+                None
+            }
+            Ok(Decided::Event(context, event)) => self.record(pending, context, event),
+            Err(error) => {
+                self.open_keys.answer(pending, Err(error));
+                None
+            }
+        }
+    }
+
+    fn decide_now(&self, pending: &Pending) -> Result<Decided, CommandError> {
+        let command = match &pending.work {
+            Work::OpenHere(site, actor) => return Ok(self.open_site_here(site, actor)),
+            Work::Command(command) => command,
+        };
+        if let Scope::Site(site) = command.scope()
+            && !self.ahead.domain.sites.contains_key(site)
+        {
+            return Err(CommandError::UnknownSite(site.clone()));
+        }
+        let nothing = HashMap::new();
+        let moment = Moment {
+            now: self.now(),
+            position: Position::new(self.partition, self.ahead.chain.seq + 1),
+            counted: pending.prepared.counted.as_ref().unwrap_or(&nothing),
+        };
+        let event = match decide(&self.ahead.domain, command, &moment) {
+            Ok(Change::Event(event)) => event,
+            Ok(Change::Nothing { since }) => return Ok(Decided::AlreadySo(since)),
+            Err(rejection) => rejection.into_event(command.command()).map_err(never_logged)?,
+        };
+        Ok(Decided::Event(command.context().clone(), event))
+    }
+
+    fn open_site_here(&self, site: &SiteId, actor: &Actor) -> Decided {
+        match open_here(&self.ahead.domain, site) {
+            Change::Event(event) => Decided::Event(Context::by(actor.clone()), event),
+            Change::Nothing { since } => Decided::AlreadySo(since),
+        }
+    }
+
+    /// The time of the next decision: never before that of the last one.
+    fn now(&self) -> stockledger_schemas::Timestamp {
+        self.environment.now().max(self.ahead.recorded_at)
+    }
+
+    /// Makes the record and moves the speculative state behind it. The record is checked as a reader would check it
+    /// before anybody else sees it, so nothing that cannot be read or applied is ever appended.
+    fn record(&mut self, pending: Pending, context: Context, event: Event) -> Option<(InFlight, Bytes)> {
+        let decision = Decision {
+            term: self.ahead.chain.term,
+            seq: self.ahead.chain.seq + 1,
+            prev_hash: self.ahead.chain.hash,
+            recorded_at: self.now(),
+            scope: pending.work.scope(),
+            request: pending.request.clone(),
+            context,
+            events: vec![event],
+        };
+        match self.go_ahead(&decision) {
+            Ok((after, bytes)) => {
+                let record = InFlight { decision: Arc::new(decision), hash: after.hash, after, pending };
+                Some((record, bytes))
+            }
+            Err(error) => {
+                self.open_keys.answer(pending, Err(error));
+                None
+            }
+        }
+    }
+
+    fn go_ahead(&mut self, decision: &Decision) -> Result<(stockledger_chain::State, Bytes), CommandError> {
+        let bytes =
+            envelope::encode_decision(decision).map_err(|error| CommandError::TooLarge(error.to_string()))?;
+        let internal = |error: &dyn std::fmt::Display| CommandError::Internal(error.to_string());
+        let admission =
+            admit(&self.ahead.chain, self.ahead.chain.next_offset, &bytes).map_err(|halt| internal(&halt))?;
+        match &admission.verdict {
+            Verdict::Decision(read) if read.as_ref() == decision => {}
+            verdict => return Err(internal(&format_args!("the record reads back as {verdict:?}"))),
+        }
+        if let Err(impossible) = apply(&mut self.ahead.domain, decision.seq, decision) {
+            // The speculative state may be half changed: nothing more is decided against it.
+            self.ahead_is_broken = true;
+            tracing::error!(partition = %self.partition, %impossible, "a decision of our own cannot be applied");
+            return Err(internal(&impossible));
+        }
+        self.ahead.chain = admission.next;
+        self.ahead.recorded_at = decision.recorded_at;
+        Ok((admission.next, Bytes::from(bytes)))
+    }
+}
+
+/// What cannot be decided here. The edge and the steps before this one leave none of these over.
+fn never_logged(undecidable: Undecidable) -> CommandError {
+    match undecidable {
+        Undecidable::CountBases(invalid) => CommandError::Invalid(invalid),
+        other => CommandError::Internal(other.to_string()),
+    }
+}

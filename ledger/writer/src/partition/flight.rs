@@ -1,0 +1,97 @@
+//! The records in flight: appended, not yet confirmed. In order of their seq, which is the order of the log.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use stockledger_chain::State;
+use stockledger_log::{Acknowledgement, Delivery};
+use stockledger_schemas::{Decision, Hash};
+use tokio::time::Instant;
+
+use crate::partition::intake::Pending;
+
+/// A decision that was appended and waits to be confirmed.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) decision: Arc<Decision>,
+    /// The hash of its bytes, by which it is known again in the log.
+    pub(super) hash: Hash,
+    /// The chain behind it, if it lands where it is expected.
+    pub(super) after: State,
+    pub(super) pending: Pending,
+}
+
+/// One append.
+#[derive(Debug)]
+struct Batch {
+    seqs: Vec<u64>,
+    acknowledgement: Acknowledgement,
+    deadline: Instant,
+}
+
+/// What became of the records of one append; nothing for those whose outcome is unknown.
+pub(super) type Settled = Vec<(u64, Option<Delivery>)>;
+
+/// Everything in flight, of this term and of one whose end is not known yet.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    records: VecDeque<InFlight>,
+    batches: VecDeque<Batch>,
+}
+
+impl Flight {
+    /// How many records are in flight.
+    pub(super) fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    /// How many appends wait for their acknowledgement.
+    pub(super) fn batches(&self) -> usize {
+        self.batches.len()
+    }
+
+    pub(super) fn send(
+        &mut self,
+        records: Vec<InFlight>,
+        acknowledgement: Acknowledgement,
+        deadline: Instant,
+    ) {
+        let seqs = records.iter().map(|record| record.decision.seq).collect();
+        self.records.extend(records);
+        self.batches.push_back(Batch { seqs, acknowledgement, deadline });
+    }
+
+    /// What became of the oldest append. Acknowledgements are looked at in the order of sending, whatever order they come
+    /// in; silence beyond the deadline is an unknown outcome. Pends for ever when nothing is in flight.
+    ///
+    /// Cancel-safe: an acknowledgement is taken together with its batch.
+    pub(super) async fn next_settled(&mut self) -> Settled {
+        let Some(batch) = self.batches.front_mut() else { return std::future::pending().await };
+        let answer = tokio::time::timeout_at(batch.deadline, &mut batch.acknowledgement).await;
+        let deliveries = answer.ok().and_then(Result::ok).unwrap_or_default();
+        let seqs = self.batches.pop_front().map(|batch| batch.seqs).unwrap_or_default();
+        let deliveries = deliveries.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
+        seqs.into_iter().zip(deliveries).collect()
+    }
+
+    /// Takes the oldest record out, if it is the one with this hash.
+    pub(super) fn take_if(&mut self, hash: &Hash) -> Option<InFlight> {
+        if self.records.front()?.hash == *hash { self.records.pop_front() } else { None }
+    }
+
+    /// The oldest record.
+    pub(super) fn oldest(&self) -> Option<&InFlight> {
+        self.records.front()
+    }
+
+    /// No acknowledgement is waited for any more; the records stay until the log has told what became of them.
+    pub(super) fn forget_acknowledgements(&mut self) {
+        self.batches.clear();
+    }
+
+    /// Takes the commands of all records that are left, oldest first.
+    pub(super) fn take_all(&mut self) -> Vec<Pending> {
+        self.batches.clear();
+        self.records.drain(..).map(|record| record.pending).collect()
+    }
+}

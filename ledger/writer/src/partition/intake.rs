@@ -1,0 +1,139 @@
+//! A command on its way to its decision.
+
+use std::collections::HashMap;
+
+use stockledger_domain::command::Checked;
+use stockledger_schemas::{Actor, Hash, Level, Order, Request, Scope, SiteId, Sku};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::partition::index::{ShortHash, key_hash};
+use crate::reply::{CommandError, Outcome, Reply, Ticket, answer};
+
+/// What is to be decided.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// A caller's command.
+    Command(Checked),
+    /// The directory says that this site lives here: take commands for it from now on.
+    OpenHere(SiteId, Actor),
+}
+
+impl Work {
+    pub(crate) fn scope(&self) -> Scope {
+        match self {
+            Self::Command(command) => command.scope().clone(),
+            Self::OpenHere(site, _) => Scope::Site(site.clone()),
+        }
+    }
+}
+
+/// By what two commands are known to be the same one, sent twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) hash: ShortHash,
+    pub(crate) fingerprint: Hash,
+}
+
+/// What was read from the log for a command, because memory no longer holds it.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    /// A closed order that the command is about, and the decision that touched it last.
+    pub(crate) order: Option<(Order, u64)>,
+    /// What was on hand at the positions that a count names.
+    pub(crate) counted: Option<HashMap<Sku, Level>>,
+}
+
+/// A command and everything that goes with it until it is answered.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) work: Work,
+    pub(crate) request: Option<Request>,
+    pub(crate) key: Option<Key>,
+    /// Whether it stands in [`OpenKeys`], so that a second command with its key waits for it.
+    pub(crate) key_is_open: bool,
+    pub(crate) prepared: Prepared,
+    pub(crate) caller: Caller,
+    ticket: Ticket,
+}
+
+/// Whoever waits for an outcome.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    reply: oneshot::Sender<Outcome>,
+    /// Its place among the commands that may be open at once, given back when it is answered.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Caller {
+    pub(crate) fn answer(self, outcome: Outcome) {
+        answer(self.reply, outcome);
+    }
+}
+
+impl Pending {
+    pub(crate) fn new(
+        work: Work,
+        request: Option<Request>,
+        permit: OwnedSemaphorePermit,
+    ) -> (Self, Ticket, oneshot::Receiver<Outcome>) {
+        let (reply, outcome) = oneshot::channel();
+        let ticket = Ticket::default();
+        let key = match (&work, &request) {
+            (_, Some(Request { key, fingerprint })) => {
+                Some(Key { hash: key_hash(&work.scope(), key), fingerprint: *fingerprint })
+            }
+            (Work::OpenHere(site, _), None) => {
+                let fingerprint = Hash::of(&[b"open\0", site.as_str().as_bytes()]);
+                Some(Key { hash: fingerprint.short(), fingerprint })
+            }
+            (Work::Command(_), None) => None,
+        };
+        let caller = Caller { reply, _permit: permit };
+        let prepared = Prepared::default();
+        let pending =
+            Self { work, request, key, key_is_open: false, prepared, caller, ticket: ticket.clone() };
+        (pending, ticket, outcome)
+    }
+
+    /// Takes the command to decide it; false if its caller has given it up.
+    pub(crate) fn take(&self) -> bool {
+        self.ticket.take()
+    }
+}
+
+/// The callers that wait for a key whose first command is undecided or unconfirmed.
+#[derive(Debug, Default)]
+pub(crate) struct OpenKeys(HashMap<ShortHash, Vec<(Hash, Caller)>>);
+
+impl OpenKeys {
+    /// Opens the key of a command that comes first, or lets the command wait for the one that did.
+    pub(crate) fn enter(&mut self, mut pending: Pending) -> Option<Pending> {
+        let Some(key) = pending.key.filter(|_| !pending.key_is_open) else { return Some(pending) };
+        if let Some(waiting) = self.0.get_mut(&key.hash) {
+            waiting.push((key.fingerprint, pending.caller));
+            return None;
+        }
+        self.0.insert(key.hash, Vec::new());
+        pending.key_is_open = true;
+        Some(pending)
+    }
+
+    /// Gives back the callers that wait for a key, with what they sent; the key is no longer open.
+    pub(crate) fn leave(&mut self, pending: &Pending) -> Vec<(Hash, Caller)> {
+        let key = pending.key.filter(|_| pending.key_is_open);
+        key.and_then(|key| self.0.remove(&key.hash)).unwrap_or_default()
+    }
+
+    /// Answers a command and everybody who waits for its key; they get its outcome if they sent the same thing.
+    pub(crate) fn answer(&mut self, pending: Pending, outcome: Outcome) {
+        for (fingerprint, caller) in self.leave(&pending) {
+            let same = pending.key.is_some_and(|key| key.fingerprint == fingerprint);
+            caller.answer(match &outcome {
+                _ if !same => Err(CommandError::KeyReused),
+                Ok(reply) => Ok(Reply { replayed: true, ..reply.clone() }),
+                Err(error) => Err(error.clone()),
+            });
+        }
+        pending.caller.answer(outcome);
+    }
+}

@@ -1,0 +1,129 @@
+//! From acknowledgements to answers.
+
+use std::sync::Arc;
+
+use stockledger_chain::State;
+use stockledger_log::Delivery;
+use stockledger_schemas::{Decision, Event, Position, Scope};
+
+use super::confirmed::order_of;
+use super::flight::{InFlight, Settled};
+use super::tail::Tail;
+use super::{Ended, Writer};
+use crate::reply::Reply;
+
+impl Writer {
+    /// Takes what became of one append. Only a record that stands exactly where it was expected is confirmed by its
+    /// acknowledgement; everything else is for the log to say.
+    pub(super) async fn settle(&mut self, settled: Settled, tail: &mut Tail) -> Result<(), Ended> {
+        for (seq, delivery) in settled {
+            if seq <= self.confirmed.chain.seq {
+                continue; // It was confirmed by reading, when a gap was closed.
+            }
+            let expected = self.confirmed.chain.next_offset;
+            match delivery {
+                Some(Delivery::Appended { offset: Some(offset) }) if offset == expected => {
+                    self.confirm_oldest(tail)?
+                }
+                Some(Delivery::Appended { offset: Some(offset) }) if offset < expected => {
+                    return Err(Ended::Halted(format!(
+                        "the log acknowledged offset {offset} for decision {seq}, but offset {expected} comes next: \
+                         another log, or one that lost records"
+                    )));
+                }
+                Some(Delivery::Appended { offset }) => self.read_back(seq, offset).await?,
+                Some(Delivery::Unknown(error)) => {
+                    tracing::warn!(partition = %self.partition, seq, error = %super::Chain(&error), "an append failed");
+                    return Err(Ended::OutcomeUnknown);
+                }
+                None => return Err(Ended::OutcomeUnknown),
+            }
+        }
+        self.publish_position();
+        Ok(())
+    }
+
+    /// The acknowledged offset is the expected one: nothing slid in between, so no higher claim precedes the record, and
+    /// it counts.
+    fn confirm_oldest(&mut self, tail: &mut Tail) -> Result<(), Ended> {
+        let Some(hash) = self.flight.oldest().map(|oldest| oldest.hash) else { return Ok(()) };
+        let Some(own) = self.flight.take_if(&hash) else { return Ok(()) };
+        let offset = self.confirmed.chain.next_offset;
+        let after = State { next_offset: offset + 1, last_valid_offset: offset, ..own.after };
+        let decision = own.decision.clone();
+        self.confirmed.take_decision(after, &decision)?;
+        tail.confirmed(&after);
+        self.after_confirmed(&decision, Some(own));
+        Ok(())
+    }
+
+    /// Something stands between our records, or the log did not say where ours stands: read on until it came back.
+    async fn read_back(&mut self, seq: u64, offset: Option<u64>) -> Result<(), Ended> {
+        let term = self.confirmed.chain.term;
+        let bounds = self.log.bounds(self.partition.0).await?;
+        let up_to = offset.map_or(bounds.end, |offset| offset + 1);
+        let mut reader = self.log.reader(self.partition.0, self.confirmed.chain.next_offset).await?;
+        let deadline = tokio::time::Instant::now() + self.options.append_patience;
+        while self.confirmed.chain.next_offset < up_to && self.confirmed.chain.seq < seq {
+            if tokio::time::Instant::now() >= deadline {
+                return Err(Ended::OutcomeUnknown);
+            }
+            self.read_some(reader.as_mut()).await?;
+            if self.confirmed.chain.term != term {
+                return Err(Ended::Superseded { url: self.leader_url.clone() });
+            }
+        }
+        // Read past it and it did not count: something of ours before it was lost.
+        if self.confirmed.chain.seq < seq { Err(Ended::OutcomeUnknown) } else { Ok(()) }
+    }
+
+    /// Everything that follows from a decision being certain: indexes elsewhere, and the answers.
+    pub(super) fn after_confirmed(&mut self, decision: &Decision, own: Option<InFlight>) {
+        self.publish_new_sites(decision);
+        if let Some((site, order_id)) = order_of(decision)
+            && let Some(site) = self.ahead.domain.sites.get_mut(site)
+        {
+            site.evict_closed(order_id, decision.seq);
+        }
+        if let Some(InFlight { decision, pending, .. }) = own {
+            let position = Position::new(self.partition, decision.seq);
+            self.open_keys
+                .answer(pending, Ok(Reply { position, decision: Arc::clone(&decision), replayed: false }));
+        }
+        self.start_awaiting();
+    }
+
+    pub(super) fn publish_position(&self) {
+        let confirmed = &self.confirmed;
+        self.status.update(|status| {
+            status.term = confirmed.chain.term;
+            status.position = confirmed.chain.position();
+            status.keys = confirmed.keys.len();
+            status.void_records = confirmed.void_records;
+        });
+    }
+
+    /// Lets commands find the sites that live here, and the directory's sites be completed.
+    pub(super) fn publish_sites(&self) {
+        for site in self.confirmed.domain.sites.keys() {
+            self.routes.add_open(site.clone(), self.partition);
+        }
+        for (site, entry) in &self.confirmed.domain.directory.sites {
+            self.routes.add_registered(site.clone(), entry.partition);
+        }
+    }
+
+    fn publish_new_sites(&self, decision: &Decision) {
+        for event in &decision.events {
+            match (event, &decision.scope) {
+                (Event::SiteOpened(_), Scope::Site(site)) => {
+                    self.routes.add_open(site.clone(), self.partition)
+                }
+                (Event::SiteRegistered(new), _) => {
+                    self.routes.add_registered(new.site.clone(), new.partition)
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The tail verifier: reads back what this writer was told is durable, and raises an alarm if it does not come back.
+//!
+//! It guards against a log or a client library that acknowledges what it then loses. It reads with the same admission
+//! rule as everybody else; one equal hash proves that everything before it is equal too.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use stockledger_chain::{State, admit};
+use stockledger_log::Log;
+use stockledger_schemas::Hash;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::Writer;
+
+/// Longest time between an acknowledgement and the record being readable.
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(30);
+const READ_RECORDS: usize = 256;
+
+/// Watches over one term; does nothing where the options say so.
+pub(super) struct Tail {
+    confirmed: watch::Sender<(u64, Hash)>,
+    alarm: oneshot::Receiver<String>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Tail {
+    pub(super) fn start(writer: &Writer) -> Self {
+        let state = writer.confirmed.chain;
+        let (confirmed, seen) = watch::channel((state.seq, state.hash));
+        let (raise, alarm) = oneshot::channel();
+        let task = writer.options.verify_tail.then(|| {
+            let log = writer.log.clone();
+            tokio::spawn(async move {
+                if let Some(text) = verify(log.as_ref(), state, seen).await {
+                    drop(raise.send(text));
+                }
+            })
+        });
+        Self { confirmed, alarm, task }
+    }
+
+    /// Everything up to this state was acknowledged.
+    pub(super) fn confirmed(&self, state: &State) {
+        self.confirmed.send_replace((state.seq, state.hash));
+    }
+
+    /// Resolves when an acknowledged record did not come back as it was written; pends for ever otherwise. Cancel-safe.
+    pub(super) async fn alarm(&mut self) -> String {
+        if self.task.is_none() {
+            return std::future::pending().await;
+        }
+        match (&mut self.alarm).await {
+            Ok(text) => text,
+            Err(_) => {
+                self.task = None; // The log could not be read; the writer itself will notice.
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+/// Follows the log behind the writer; an alarm, or nothing if the term is over.
+async fn verify(
+    log: &dyn Log,
+    mut state: State,
+    mut confirmed: watch::Receiver<(u64, Hash)>,
+) -> Option<String> {
+    let mut reader = log.reader(state.partition.0, state.next_offset).await.ok()?;
+    let mut read: VecDeque<(u64, Hash)> = VecDeque::from([(state.seq, state.hash)]);
+    let keep = usize::try_from(state.window).unwrap_or(usize::MAX).saturating_add(1);
+    loop {
+        let (seq, hash) = *confirmed.borrow_and_update();
+        while state.seq < seq {
+            let records = reader.next(READ_RECORDS, COMES_BACK_WITHIN).await.ok()?;
+            if records.is_empty() {
+                return Some(format!("decision {seq} was acknowledged but cannot be read back"));
+            }
+            for record in records {
+                match admit(&state, record.offset, &record.value) {
+                    Ok(admission) => state = admission.next,
+                    Err(halt) => return Some(halt.to_string()),
+                }
+                if read.len() >= keep {
+                    read.pop_front();
+                }
+                read.push_back((state.seq, state.hash));
+            }
+        }
+        if !read.contains(&(seq, hash)) && read.front().is_some_and(|(oldest, _)| *oldest <= seq) {
+            return Some(format!("decision {seq} was acknowledged but another one stands in the log"));
+        }
+        confirmed.changed().await.ok()?;
+    }
+}

@@ -1,0 +1,300 @@
+//! Snapshots: what a writer knows, in a file, so that a restart reads only the end of the log.
+//!
+//! A snapshot is a cache. One that is torn, foreign or of another version is dropped and the log is read from its
+//! beginning. One that is sound but does not fit the log is another matter: then the log has changed, and the program
+//! refuses to go on.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use stockledger_chain::State;
+use stockledger_domain::{DirectorySite, Hold, Item, Partition, ResidentOrder, Site, Stock};
+use stockledger_log::Log;
+use stockledger_schemas::PartitionId;
+use stockledger_schemas::snapshot::{self as stored, Snapshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::partition::{Confirmed, OffsetIndex};
+
+/// How long a log that is shorter than a snapshot remembers may take to catch up: a broker may be failing over.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(30);
+const CATCH_UP_POLL: Duration = Duration::from_millis(500);
+
+/// Why a sound snapshot does not fit the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log lost records.
+    #[error(
+        "partition {partition}: the log ends at offset {end} but the snapshot {path} remembers {remembered}: the log \
+         lost records, or is another log; restore it, or remove the snapshot to accept the loss"
+    )]
+    Shorter {
+        /// Which partition.
+        partition: PartitionId,
+        /// Where the log ends.
+        end: u64,
+        /// What the snapshot remembers.
+        remembered: u64,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The log holds something else where the snapshot was made.
+    #[error(
+        "partition {partition}: the record at offset {offset} is not the one that the snapshot {path} remembers: \
+         another log, or its history was changed"
+    )]
+    Changed {
+        /// Which partition.
+        partition: PartitionId,
+        /// Where the record stands.
+        offset: u64,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The log does not answer.
+    #[error("reading the log to check the snapshot of partition {partition}")]
+    Log {
+        /// Which partition.
+        partition: PartitionId,
+        /// What went wrong.
+        #[source]
+        source: stockledger_log::Error,
+    },
+}
+
+/// The snapshots of one partition: at most one file, replaced as a whole.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    path: Option<PathBuf>,
+    every: u64,
+    saved_seq: u64,
+    saving: Option<JoinHandle<()>>,
+}
+
+impl Snapshots {
+    pub(crate) fn new(directory: Option<&Path>, partition: PartitionId, every: u64) -> Self {
+        let path = directory.map(|directory| directory.join(format!("partition-{partition}.snapshot")));
+        Self { path, every, saved_seq: 0, saving: None }
+    }
+
+    /// What the snapshot remembers, checked against the log; nothing if there is none that can be used.
+    pub(crate) async fn load(&self, log: &dyn Log, begun: &State) -> Result<Option<Confirmed>, Error> {
+        let Some((path, confirmed)) = self.read() else { return Ok(None) };
+        let partition = begun.partition;
+        let chain = confirmed.chain;
+        let changed = |offset| Error::Changed { partition, offset, path: path.clone() };
+        if (chain.genesis, chain.partition) != (begun.genesis, partition) {
+            return Err(changed(0));
+        }
+        let failed = |source| Error::Log { partition, source };
+        let deadline = Instant::now() + CATCH_UP_WITHIN;
+        loop {
+            let end = log.bounds(partition.0).await.map_err(failed)?.end;
+            if end >= chain.next_offset {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Shorter { partition, end, remembered: chain.next_offset, path });
+            }
+            tokio::time::sleep(CATCH_UP_POLL).await;
+        }
+        let offset = chain.last_valid_offset;
+        let record = log.fetch(partition.0, offset).await.map_err(failed)?;
+        if record.is_some_and(|record| chain.remembers(&record.value)) {
+            Ok(Some(confirmed))
+        } else {
+            Err(changed(offset))
+        }
+    }
+
+    fn read(&self) -> Option<(PathBuf, Confirmed)> {
+        let path = self.path.clone()?;
+        let bytes = std::fs::read(&path).ok()?;
+        match Snapshot::from_bytes(&bytes) {
+            Ok(snapshot) => Some((path, restore(snapshot))),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "dropping a snapshot: the log is read from its beginning");
+                None
+            }
+        }
+    }
+
+    /// Saves a snapshot beside the writer's work, if enough has happened since the last and none is being saved.
+    pub(crate) fn save_if_due(&mut self, confirmed: &Confirmed) {
+        let due = self.path.is_some() && confirmed.chain.seq >= self.saved_seq.saturating_add(self.every);
+        if due && self.saving.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.save(confirmed);
+        }
+    }
+
+    /// Saves a last snapshot, if anything has happened since the one before, and waits until it is there.
+    pub(crate) async fn save_last(&mut self, confirmed: &Confirmed) {
+        if confirmed.chain.seq > self.saved_seq {
+            self.save(confirmed);
+        }
+        if let Some(saving) = self.saving.take() {
+            drop(saving.await);
+        }
+    }
+
+    fn save(&mut self, confirmed: &Confirmed) {
+        let Some(path) = self.path.clone() else { return };
+        self.saved_seq = confirmed.chain.seq;
+        let confirmed = confirmed.clone();
+        self.saving = Some(tokio::task::spawn_blocking(move || {
+            if let Err(error) = write(&path, &keep(confirmed)) {
+                tracing::warn!(path = %path.display(), %error, "a snapshot could not be saved; the next start reads more of the log");
+            }
+        }));
+    }
+}
+
+/// Writes beside the old file, makes it durable, and only then takes its place.
+fn write(path: &Path, snapshot: &Snapshot) -> std::io::Result<()> {
+    let bytes = snapshot.to_bytes().map_err(std::io::Error::other)?;
+    let beside = path.with_extension("snapshot.new");
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    std::fs::write(&beside, &bytes)?;
+    std::fs::File::open(&beside)?.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    path.parent().map_or(Ok(()), |directory| std::fs::File::open(directory)?.sync_all())
+}
+
+fn keep(confirmed: Confirmed) -> Snapshot {
+    let State {
+        ledger_id,
+        partition,
+        partitions,
+        window,
+        genesis,
+        term,
+        seq,
+        hash,
+        before,
+        next_offset,
+        reach,
+        last_valid_offset,
+    } = confirmed.chain;
+    let chain = stored::Chain {
+        ledger_id,
+        partition,
+        partitions,
+        window,
+        genesis,
+        term,
+        seq,
+        hash,
+        before,
+        next_offset,
+        reach,
+        last_valid_offset,
+    };
+    let Partition { directory, sites, .. } = confirmed.domain;
+    let keep_site =
+        |(site, DirectorySite { name, partition, seq })| stored::DirectorySite { site, name, partition, seq };
+    let keep_item = |(sku, Item { name, unit, seq })| stored::DirectoryItem { sku, name, unit, seq };
+    Snapshot {
+        chain,
+        last_recorded_at: confirmed.last_recorded_at,
+        directory_sites: directory.sites.into_iter().map(keep_site).collect(),
+        directory_items: directory.items.into_iter().map(keep_item).collect(),
+        sites: sites.into_iter().map(|(id, site)| keep_open_site(id, site)).collect(),
+        keys: confirmed.keys.into_iter().collect(),
+        closed_orders: confirmed.closed_orders.into_iter().collect(),
+        offset_runs: confirmed.offsets.runs,
+    }
+}
+
+fn keep_open_site(id: stockledger_schemas::SiteId, site: Site) -> stored::Site {
+    let keep_stock = |(sku, Stock { on_hand, reserved, held, counted_seq, seq })| stored::Stock {
+        sku,
+        on_hand,
+        reserved,
+        held,
+        counted_seq,
+        seq,
+    };
+    let keep_hold = |(hold_id, Hold { sku, reason, quantity, remaining, seq })| stored::Hold {
+        hold_id,
+        sku,
+        reason,
+        quantity,
+        remaining,
+        seq,
+    };
+    stored::Site {
+        site: id,
+        opened_seq: site.opened_seq,
+        stock: site.stock.into_iter().map(keep_stock).collect(),
+        orders: site.orders.into_values().map(|resident| (resident.order, resident.seq)).collect(),
+        holds: site.holds.into_iter().map(keep_hold).collect(),
+    }
+}
+
+fn restore(snapshot: Snapshot) -> Confirmed {
+    let stored::Chain {
+        ledger_id,
+        partition,
+        partitions,
+        window,
+        genesis,
+        term,
+        seq,
+        hash,
+        before,
+        next_offset,
+        reach,
+        last_valid_offset,
+    } = snapshot.chain;
+    let chain = State {
+        ledger_id,
+        partition,
+        partitions,
+        window,
+        genesis,
+        term,
+        seq,
+        hash,
+        before,
+        next_offset,
+        reach,
+        last_valid_offset,
+    };
+    let mut domain = Partition { seq, ..Partition::new(partition, partitions) };
+    for stored::DirectorySite { site, name, partition, seq } in snapshot.directory_sites {
+        domain.directory.sites.insert(site, DirectorySite { name, partition, seq });
+    }
+    for stored::DirectoryItem { sku, name, unit, seq } in snapshot.directory_items {
+        domain.directory.items.insert(sku, Item { name, unit, seq });
+    }
+    for site in snapshot.sites {
+        let (id, site) = restore_open_site(site);
+        domain.sites.insert(id, site);
+    }
+    Confirmed {
+        chain,
+        domain,
+        last_recorded_at: snapshot.last_recorded_at,
+        keys: snapshot.keys.into_iter().collect(),
+        closed_orders: snapshot.closed_orders.into_iter().collect(),
+        offsets: OffsetIndex { runs: snapshot.offset_runs },
+        void_records: 0,
+    }
+}
+
+fn restore_open_site(site: stored::Site) -> (stockledger_schemas::SiteId, Site) {
+    let mut open = Site::new(site.opened_seq);
+    for stored::Stock { sku, on_hand, reserved, held, counted_seq, seq } in site.stock {
+        open.stock.insert(sku, Stock { on_hand, reserved, held, counted_seq, seq });
+    }
+    for (order, seq) in site.orders {
+        open.orders.insert(order.order_id.clone(), ResidentOrder { order, seq });
+    }
+    for stored::Hold { hold_id, sku, reason, quantity, remaining, seq } in site.holds {
+        open.holds.insert(hold_id, Hold { sku, reason, quantity, remaining, seq });
+    }
+    (site.site, open)
+}
