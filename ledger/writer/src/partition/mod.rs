@@ -20,8 +20,6 @@ mod serve;
 mod settle;
 pub(crate) mod status;
 mod tail;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,6 +30,7 @@ use stockledger_domain::{Impossible, Partition};
 use stockledger_log::Log;
 use stockledger_schemas::{Nonce, PartitionId, Timestamp};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
@@ -191,8 +190,10 @@ impl Writer {
     /// Writes the partition until it is told to stop or must halt. Every command is answered before this returns.
     pub(crate) async fn run(mut self) {
         self.publish_sites();
+        let mut patience = Patience::new(self.options.claim_again_after);
         loop {
             self.status.set(WriterState::Recovering);
+            let began = Instant::now();
             match self.one_term().await {
                 Ended::OutcomeUnknown => {
                     tracing::warn!(partition = %self.partition, "an append has no known outcome: claiming a new term");
@@ -201,7 +202,7 @@ impl Writer {
                     tracing::warn!(partition = %self.partition, ?url, "another node writes this partition");
                     self.status.set(WriterState::Superseded { url: url.clone() });
                     self.refuse_waiting(&CommandError::NotOwner { partition: self.partition, url });
-                    if self.pause(self.options.claim_again_after).await {
+                    if self.pause(patience.after(began.elapsed())).await {
                         break;
                     }
                 }
@@ -262,6 +263,31 @@ impl Writer {
         for awaiting in std::mem::take(&mut self.awaiting) {
             self.open_keys.answer(awaiting.pending, Err(error(self.partition)));
         }
+    }
+}
+
+/// How long to wait before claiming again. Two nodes that are both told to write a partition take it from each other for
+/// ever; the longer each waits, the longer the other can work, so the wait doubles until a term has lasted.
+struct Patience {
+    first: Duration,
+    next: Duration,
+}
+
+impl Patience {
+    /// The wait grows up to this many times the first one.
+    const GROWTH_MAX: u32 = 32;
+
+    const fn new(first: Duration) -> Self {
+        Self { first, next: first }
+    }
+
+    fn after(&mut self, term_lasted: Duration) -> Duration {
+        if term_lasted > self.first * Self::GROWTH_MAX {
+            self.next = self.first;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).min(self.first * Self::GROWTH_MAX);
+        pause
     }
 }
 

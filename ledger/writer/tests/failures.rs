@@ -1,0 +1,329 @@
+//! Writing while the log loses, delays, repeats and mixes up what it is given: nobody is ever told a lie, nothing is
+//! lost, nothing is done twice, and nothing needs hands.
+
+mod support;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use stockledger_log::memory::{Answer, Fate, Landing};
+use stockledger_log::{Entry, Log};
+use stockledger_schemas::{Claim, Name, Nonce, PartitionId, Record, Timestamp, envelope};
+use stockledger_writer::{CommandError, Options, WriterState};
+use support::{Shop, happened, on_hand, order, receive};
+
+/// Any record, written by somebody who is not our writer.
+fn foreign(record: &Record) -> Entry {
+    Entry { key: Bytes::new(), value: Bytes::from(envelope::encode(record).unwrap()) }
+}
+
+async fn foreign_claim(shop: &Shop, term: u64) -> Entry {
+    let Record::Genesis(genesis) = shop.records().await.remove(0) else { panic!("no genesis") };
+    foreign(&Record::Claim(Claim {
+        ledger_id: genesis.ledger_id,
+        partition: PartitionId(0),
+        term,
+        node: Name::new("other").unwrap(),
+        url: Some(Name::new("http://other:7070").unwrap()),
+        nonce: Nonce([0xff; 16]),
+        recorded_at: Timestamp::from_micros(0).unwrap(),
+    }))
+}
+
+/// A decision of the current term, as it stands in the log.
+async fn last_record(shop: &Shop) -> Entry {
+    let end = shop.log.bounds(0).await.unwrap().end;
+    Entry { key: Bytes::new(), value: shop.log.fetch(0, end - 1).await.unwrap().unwrap().value }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_acknowledgement_is_answered_from_the_log() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    let term = shop.status().term;
+    shop.faults.plan(0, Fate::answer(Answer::Unknown));
+    let reply = shop.receive(5, "lost").await;
+    assert_eq!((on_hand(&reply), reply.replayed), (6, false));
+    assert_eq!(shop.times_decided("lost").await, 1);
+    shop.ledger.led().await.unwrap();
+    assert_eq!(shop.status().term, term + 1, "never on in the old term after an unknown outcome");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_beyond_the_bound_is_an_unknown_outcome() {
+    let shop =
+        Shop::open_with(|options| Options { answer_within: std::time::Duration::from_secs(60), ..options })
+            .await;
+    shop.receive(1, "before").await;
+    shop.faults.plan(0, Fate::answer(Answer::Held));
+    let reply = shop.receive(5, "silent").await;
+    assert_eq!(on_hand(&reply), 6);
+    assert_eq!(shop.times_decided("silent").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_never_landed_is_decided_again() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    shop.faults.plan(0, Fate::landing(Landing::Without(0)));
+    let reply = shop.receive(5, "dropped").await;
+    assert_eq!((on_hand(&reply), reply.replayed), (6, false));
+    assert_eq!(shop.times_decided("dropped").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_a_lost_record_is_void_and_decided_again() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    shop.faults.plan(0, Fate::answer(Answer::Held));
+    let first = shop.send(receive(1), "first");
+    shop.faults.until_in_flight(0, 1).await;
+    // The next batch holds four records, of which the second is lost: the two behind it land and count for nothing.
+    shop.faults.plan(0, Fate { landing: Landing::Without(1), answer: Answer::Offsets });
+    let sent: Vec<_> = (0..4).map(|number| shop.send(receive(1), &format!("key-{number}"))).collect();
+    shop.faults.until_end(0, 8).await;
+    assert!(shop.faults.release(0, 0));
+    assert_eq!(on_hand(&first.wait().await.unwrap()), 2);
+    for (number, pending) in sent.into_iter().enumerate() {
+        assert_eq!(on_hand(&pending.wait().await.unwrap()), 3 + i64::try_from(number).unwrap());
+        assert_eq!(shop.times_decided(&format!("key-{number}")).await, 1);
+    }
+    assert_eq!(shop.status().void_records, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_lands_after_its_writer_gave_it_up_is_void() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    shop.faults.plan(0, Fate::landing(Landing::Late(0)));
+    let reply = shop.receive(5, "late").await;
+    assert_eq!(on_hand(&reply), 6);
+    assert!(shop.faults.release(0, 0), "the old record lands now, behind the new term's decision");
+    assert_eq!(on_hand(&shop.receive(1, "next").await), 7);
+    assert_eq!(shop.times_decided("late").await, 1);
+    assert_eq!(shop.status().void_records, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_without_an_offset_is_read_back() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    let term = shop.status().term;
+    shop.faults.plan(0, Fate::answer(Answer::WithoutOffsets));
+    assert_eq!(on_hand(&shop.receive(5, "no offset").await), 6);
+    assert_eq!(shop.status().term, term, "nothing was in doubt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_void_record_that_slides_in_does_not_end_the_term() {
+    let shop = Shop::open().await.stop_and_reopen().await;
+    shop.receive(1, "before").await;
+    let term = shop.status().term;
+    // A claim that comes too late, and a second copy of a decision.
+    let (late_claim, copy) = (foreign_claim(&shop, 1).await, last_record(&shop).await);
+    shop.faults.land(0, late_claim);
+    shop.faults.land(0, copy);
+    assert_eq!(on_hand(&shop.receive(5, "behind them").await), 6);
+    assert_eq!(on_hand(&shop.receive(5, "and on").await), 11);
+    assert_eq!((shop.status().term, shop.status().void_records), (term, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_higher_claim_ends_the_term_and_nobody_is_believed_twice() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    let term = shop.status().term;
+    let claim = foreign_claim(&shop, term + 7).await;
+    shop.faults.land(0, claim);
+    // Our record lands behind the claim: acknowledged, but void. The caller hears that nothing was done.
+    let error = shop.ask(receive(5), "behind").await.unwrap_err();
+    assert_eq!(
+        error,
+        CommandError::NotOwner { partition: PartitionId(0), url: Some("http://other:7070".to_owned()) }
+    );
+    assert_eq!(shop.times_decided("behind").await, 0);
+    assert_eq!(shop.state(), WriterState::Superseded { url: Some("http://other:7070".to_owned()) });
+
+    // The other one never writes, so the partition is claimed again after a while.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(shop.state(), WriterState::Leading);
+    assert_eq!(shop.status().term, term + 8);
+    assert_eq!(on_hand(&shop.receive(5, "behind").await), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_writers_on_one_partition_never_both_count() {
+    let one = Shop::open().await;
+    one.receive(100, "goods").await;
+    let two = Shop::reopen(one.log.clone(), one.environment.clone()).await;
+    // Both believe in themselves until the log tells them; each takes orders for all that is left.
+    let mut accepted = 0;
+    for number in 0..200 {
+        let key = format!("order-{number}");
+        let shop = if number % 3 == 0 { &one } else { &two };
+        match shop.ask(order(&key, 10), &key).await {
+            Ok(reply) if happened(&reply) == "order_placed" => accepted += 1,
+            Ok(reply) => assert_eq!(happened(&reply), "out_of_stock"),
+            Err(
+                CommandError::NotOwner { .. } | CommandError::Recovering(_) | CommandError::OutcomeUnknown,
+            ) => {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let placed = one.valid_decisions().await;
+    let placed = placed.iter().filter(|decision| decision.events[0].type_name() == "order_placed").count();
+    assert_eq!((accepted, placed), (10, 10), "ten orders of ten, out of a hundred");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_away_for_a_while_needs_no_hands() {
+    let shop =
+        Shop::open_with(|options| Options { answer_within: std::time::Duration::from_secs(5), ..options })
+            .await;
+    shop.receive(1, "before").await;
+    shop.faults.set_available(false);
+    let error = shop.ask(receive(5), "away").await.unwrap_err();
+    assert_eq!(error, CommandError::OutcomeUnknown, "it was sent, so nobody can say yet");
+    let error = shop.ask(receive(5), "later").await.unwrap_err();
+    assert_eq!(error, CommandError::Recovering(PartitionId(0)), "refused at once");
+    shop.faults.set_available(true);
+    shop.ledger.led().await.unwrap();
+    assert_eq!(on_hand(&shop.receive(5, "away").await), 6);
+    assert_eq!(shop.times_decided("away").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_read_stops_the_partition() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    shop.faults.land(0, Entry { key: Bytes::new(), value: Bytes::from_static(b"not ours") });
+    let error = shop.ask(receive(5), "behind").await.unwrap_err();
+    assert_eq!(error, CommandError::OutcomeUnknown);
+    let Err(CommandError::Halted { reason, .. }) = shop.ask(receive(5), "later").await else {
+        panic!("not halted")
+    };
+    assert!(reason.contains("too short") || reason.contains("letters SL"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_record_that_does_not_come_back_raises_an_alarm() {
+    let verify = |options| Options { verify_tail: true, ..options };
+    let shop = Shop::open_with(verify).await;
+    shop.receive(1, "before").await;
+    shop.faults.plan(0, Fate::answer(Answer::Held));
+    let reply = shop.send(receive(5), "vanishes");
+    shop.faults.until_in_flight(0, 1).await;
+    let end = shop.log.bounds(0).await.unwrap().end;
+    shop.faults.cut_off(0, end - 1);
+    assert!(shop.faults.release(0, 0), "acknowledged, but gone");
+    reply.wait().await.unwrap();
+    let mut waited = 0;
+    while !matches!(shop.state(), WriterState::Halted { .. }) {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        waited += 1;
+        assert!(waited < 120, "no alarm");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tail_verifier_is_content_with_an_honest_log() {
+    let shop = Shop::open_with(|options| Options { verify_tail: true, ..options }).await;
+    for number in 0..300 {
+        shop.receive(1, &format!("key-{number}")).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    assert_eq!(shop.state(), WriterState::Leading);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_far_off_must_not_write() {
+    let shop = Shop::open().await;
+    shop.ledger.stop().await;
+    shop.faults.set_clock_ms(120_000);
+    let ledger = stockledger_writer::Ledger::start(
+        std::sync::Arc::new(shop.log.clone()),
+        shop.environment.clone(),
+        Options::new(Name::new("test").unwrap()),
+    );
+    let error = ledger.await.unwrap().led().await.unwrap_err();
+    assert!(matches!(&error, CommandError::Halted { reason, .. } if reason.contains("clock")), "{error:?}");
+}
+
+/// One thing that goes wrong with one append.
+fn fate() -> impl Strategy<Value = Fate> {
+    let landing = prop_oneof![
+        4 => Just(Landing::AtOnce),
+        1 => Just(Landing::Held),
+        1 => (0_usize..3).prop_map(Landing::Without),
+        1 => (0_usize..3).prop_map(Landing::Late),
+        1 => (0_usize..3).prop_map(Landing::Twice),
+        1 => (0_usize..3).prop_map(Landing::Again),
+    ];
+    let answer = prop_oneof![
+        4 => Just(Answer::Offsets),
+        1 => Just(Answer::WithoutOffsets),
+        1 => Just(Answer::Unknown),
+        1 => Just(Answer::Held),
+    ];
+    // A producer keeps its batches in order, so one that lands behind a later one was given up before.
+    (landing, answer).prop_map(|(landing, answer)| match landing {
+        Landing::Held => Fate { landing, answer: Answer::Unknown },
+        landing => Fate { landing, answer },
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever the log does: every key is decided at most once, whoever heard an answer heard the truth, a retry hears
+    /// the same, and after the storm every command can be brought to its end.
+    #[test]
+    fn whatever_the_log_does_each_key_is_decided_once(fates in prop::collection::vec(fate(), 1..12), releases in prop::collection::vec(0_usize..3, 0..12)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let shop = Shop::open_with(|options| Options { answer_within: std::time::Duration::from_secs(3), ..options }).await;
+            shop.receive(1, "before").await;
+            for fate in &fates {
+                shop.faults.plan(0, *fate);
+            }
+            let mut heard = Vec::new();
+            for round in 0..fates.len() {
+                let keys: Vec<String> = (0..3).map(|number| format!("{round}-{number}")).collect();
+                let sent: Vec<_> = keys.iter().map(|key| {
+                    let key = stockledger_schemas::IdempotencyKey::new(key).unwrap();
+                    shop.ledger.try_enqueue(support::at_site(receive(1)), Some(key))
+                }).collect();
+                if let Some(index) = releases.get(round) {
+                    tokio::task::yield_now().await;
+                    shop.faults.release(0, *index);
+                }
+                for (key, sent) in keys.into_iter().zip(sent) {
+                    let outcome = match sent {
+                        Ok(pending) => pending.wait().await,
+                        Err(error) => Err(error),
+                    };
+                    heard.push((key, outcome));
+                }
+            }
+            // The storm is over: what was held back arrives or is lost, and everything is asked again.
+            while shop.faults.release(0, 0) {}
+            for (key, outcome) in heard {
+                let mut tries = 0;
+                let last = loop {
+                    shop.ledger.led().await.unwrap();
+                    match shop.ask(receive(1), &key).await {
+                        Ok(reply) => break reply,
+                        Err(error) => assert!(tries < 50, "{key} comes to no end: {error}"),
+                    }
+                    tries += 1;
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                };
+                if let Ok(first) = outcome {
+                    assert_eq!((first.position, first.decision), (last.position, last.decision));
+                }
+                assert_eq!(shop.times_decided(&key).await, 1);
+            }
+        });
+    }
+}
