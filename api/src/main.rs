@@ -1,2 +1,7 @@
-//! Thin main.
-fn main() {}
+//! The program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stockledger::cli::run(std::env::args_os())
+}

@@ -9,7 +9,9 @@ mod directory;
 mod order;
 mod stock;
 
-use stockledger_schemas::{Balances, Decision, Event, HoldId, Level, PartitionId, Position, Scope, SiteId, Sku};
+use stockledger_schemas::{
+    Balances, Decision, Event, HoldId, Level, PartitionId, Position, Scope, SiteId, Sku,
+};
 
 use crate::state::{Partition, Site};
 
@@ -157,7 +159,12 @@ fn apply_event(state: &mut Partition, decision: &Decision, event: &Event) -> Res
     }
 }
 
-fn apply_at_site(site: &mut Site, position: Position, decision: &Decision, event: &Event) -> Result<(), Breach> {
+fn apply_at_site(
+    site: &mut Site,
+    position: Position,
+    decision: &Decision,
+    event: &Event,
+) -> Result<(), Breach> {
     let seq = position.seq;
     match event {
         Event::NoteRecorded(_) => Ok(()),

@@ -126,7 +126,9 @@ pub fn decide(state: &Partition, command: &Checked, moment: &Moment<'_>) -> Resu
     let directory = || directory_of(state);
     let site = || site_of(state, command.scope());
     let event = match command.command() {
-        Command::OpenSite(command) => return Ok(directory::open_site(directory()?, state.partitions, command)),
+        Command::OpenSite(command) => {
+            return Ok(directory::open_site(directory()?, state.partitions, command));
+        }
         Command::RegisterItem(command) => return Ok(directory::register_item(directory()?, command)),
         Command::ReceiveStock(command) => stock::receive(site()?, command),
         Command::AdjustStock(command) => stock::adjust(site()?, command),

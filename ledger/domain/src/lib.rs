@@ -1,8 +1,9 @@
 //! The domain: what may happen to stock and orders, and what it does to them.
 //!
-//! Everything here is a function of values. A [`Checked`] command meets the state of its partition in [`decide`], which
-//! returns what happened or why nothing did; [`apply`] carries a decision out on the state and finds any decision that
-//! contradicts the history before it. The writer calls both, the verifier calls `apply`.
+//! Everything here is a function of values. A [`Checked`] command meets the state of its partition in
+//! [`decide`](decide()), which returns what happened or why nothing did. [`apply`](apply()) carries a decision out on the
+//! state and finds any decision that contradicts the history before it. The writer calls both, the verifier only the
+//! latter.
 //!
 //! What is absent on purpose: IO, clocks, randomness, threads, stored bytes, HTTP. Time and positions arrive as
 //! arguments, and what memory does not hold (a closed order, what was on hand in the past) is fetched before.

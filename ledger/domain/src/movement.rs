@@ -6,16 +6,20 @@ use stockledger_schemas::{Event, Sku};
 #[must_use]
 pub fn on_hand_changes(event: &Event) -> Vec<(&Sku, i64)> {
     match event {
-        Event::StockReceived(event) => event.lines.iter().map(|line| (&line.sku, line.quantity.get())).collect(),
+        Event::StockReceived(event) => {
+            event.lines.iter().map(|line| (&line.sku, line.quantity.get())).collect()
+        }
         Event::StockAdjusted(event) => event.lines.iter().map(|line| (&line.sku, line.delta.get())).collect(),
         Event::StockCounted(event) => event.lines.iter().map(|line| (&line.sku, line.delta.get())).collect(),
         Event::OrderShipped(event) => {
             let left = event.moves.iter().map(|goods| (goods.line, -goods.quantity.get()));
-            left.filter_map(|(line, delta)| Some((&event.order.lines.get(usize::from(line))?.sku, delta))).collect()
+            left.filter_map(|(line, delta)| Some((&event.order.lines.get(usize::from(line))?.sku, delta)))
+                .collect()
         }
         Event::OrderReturned(event) => {
             let back = event.moves.iter().map(|goods| (goods.line, goods.quantity.get()));
-            back.filter_map(|(line, delta)| Some((&event.order.lines.get(usize::from(line))?.sku, delta))).collect()
+            back.filter_map(|(line, delta)| Some((&event.order.lines.get(usize::from(line))?.sku, delta)))
+                .collect()
         }
         Event::SiteRegistered(_)
         | Event::SiteRenamed(_)

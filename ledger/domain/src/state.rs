@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use stockledger_schemas::{HoldId, HoldReason, Level, Name, Order, OrderId, PartitionId, Quantity, SiteId, Sku, Unit};
+use stockledger_schemas::{
+    HoldId, HoldReason, Level, Name, Order, OrderId, PartitionId, Quantity, SiteId, Sku, Unit,
+};
 
 use crate::stock::Stock;
 

@@ -83,8 +83,8 @@ fn before_return(event: &OrderReturned) -> Result<Order, Breach> {
         line.returned = before.ok_or(Breach::WrongStep(return_move.line))?;
     }
     one_line_per_sku(order.lines.iter().map(|line| &line.sku))?;
-    let closed = order.lines.iter().all(|line| line.open() == 0 && line.returnable() >= 0);
-    if closed { Ok(order) } else { Err(Breach::UnknownOrder) }
+    let is_closed = order.lines.iter().all(|line| line.open() == 0);
+    if is_closed { Ok(order) } else { Err(Breach::UnknownOrder) }
 }
 
 /// A step of an open order. Those are always in memory, so one that is not there was never accepted.

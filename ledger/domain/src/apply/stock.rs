@@ -12,7 +12,13 @@ use crate::state::{Hold, Site};
 use crate::stock::Step;
 
 /// Takes a step of one SKU and compares what is there afterwards with what the event says.
-pub(super) fn change(site: &mut Site, seq: u64, sku: &Sku, step: Step, after: Balances) -> Result<(), Breach> {
+pub(super) fn change(
+    site: &mut Site,
+    seq: u64,
+    sku: &Sku,
+    step: Step,
+    after: Balances,
+) -> Result<(), Breach> {
     let stock = site.stock.entry(sku.clone()).or_default();
     let changed = stock.after(step).ok_or_else(|| Breach::Unbalanced(sku.clone()))?;
     let expected = changed.balances();

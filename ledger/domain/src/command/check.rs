@@ -107,7 +107,8 @@ impl Problems {
 
     fn check_hold_id(&mut self, hold_id: &HoldId) {
         if hold_id.as_str().starts_with(RETURN_HOLD_PREFIX) {
-            let detail = format!("must not begin with {RETURN_HOLD_PREFIX} which is kept for damaged returns");
+            let detail =
+                format!("must not begin with {RETURN_HOLD_PREFIX} which is kept for damaged returns");
             self.add("/hold_id", detail);
         }
     }
@@ -161,7 +162,8 @@ impl Problems {
         for (index, line) in lines.iter().enumerate() {
             let first = *first_lines.entry(&line.sku).or_insert(index);
             if first != index {
-                let detail = format!("{} is counted in line {first} already; a count states it once", line.sku);
+                let detail =
+                    format!("{} is counted in line {first} already; a count states it once", line.sku);
                 self.add_at(index, "sku", detail);
             }
         }

@@ -1,11 +1,12 @@
 //! Decisions about stock: goods in, differences, counts, holds.
 
 use stockledger_schemas::event::{
-    AdjustedLine, CountedLine, HoldReleased, ReceivedLine, StockAdjusted, StockCounted, StockHeld, StockReceived,
+    AdjustedLine, CountedLine, HoldReleased, ReceivedLine, StockAdjusted, StockCounted, StockHeld,
+    StockReceived,
 };
 use stockledger_schemas::refusal::{
-    CountSuperseded, ExceedsHold, ExpectedQuantityStale, HoldExists, InsufficientStock, QuantityLimit, Shortage,
-    UnknownHold,
+    CountSuperseded, ExceedsHold, ExpectedQuantityStale, HoldExists, InsufficientStock, QuantityLimit,
+    Shortage, UnknownHold,
 };
 use stockledger_schemas::{Balances, Delta, Event, Level, Position, Quantity, Sku};
 
@@ -77,7 +78,9 @@ pub(super) fn hold(site: &Site, command: &HoldStock) -> Result<Event, Rejection>
     }
     let available = site.stock_of(&sku).available();
     if quantity.get() > available.get() {
-        return refuse(InsufficientStock { shortages: vec![Shortage { sku, requested: quantity, available }] });
+        return refuse(InsufficientStock {
+            shortages: vec![Shortage { sku, requested: quantity, available }],
+        });
     }
     let after = balances_after(site, &sku, Step::hold(reason, quantity))?;
     Ok(StockHeld { hold_id, sku, quantity, reason, after }.into())

@@ -24,10 +24,6 @@ const STATEMENTS_CACHED_MAX: usize = 512;
 /// Pages of 4 KiB in the write-ahead log after which they are moved into the file. A checkpoint costs two more syncs,
 /// so it shall be rare; it also makes the commit that triggers it slow, so it shall not be large.
 const CHECKPOINT_PAGES: &str = "4000";
-/// Rows on their way from SQLite's thread to a reader. Every wake-up of the other side costs more than a row does, so
-/// this is far above the driver's 50; it bounds a reader's memory together with the size of a record.
-const ROWS_BUFFERED_MAX: usize = 512;
-
 const NOT_A_DATABASE: &str = "26";
 
 /// Where a log is and how it is opened.
@@ -150,7 +146,7 @@ impl File {
 
     /// How a reading connection is opened.
     pub(super) fn reading(&self) -> SqliteConnectOptions {
-        self.connecting().read_only(true).row_buffer_size(ROWS_BUFFERED_MAX)
+        self.connecting().read_only(true)
     }
 
     fn connecting(&self) -> SqliteConnectOptions {

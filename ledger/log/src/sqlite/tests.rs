@@ -310,6 +310,33 @@ async fn batches_of_every_size_become_statements_without_loss() {
 }
 
 #[tokio::test]
+async fn small_and_large_records_are_read_in_order() {
+    let file = InFile::new();
+    let log = file.log().await;
+    // Around the size up to which records are read together, alone and in a row, and more than are read at a time.
+    let packed = 64 << 10;
+    let sizes =
+        [packed + 1, packed + 1, 3, packed, packed - 1, 0, packed + 1, 5].into_iter().chain([9; 1_500]);
+    let entries: Vec<Entry> = sizes
+        .enumerate()
+        .map(|(number, size)| {
+            let key = Bytes::from(vec![b'k'; size % 7]);
+            let value = vec![number.to_le_bytes()[0]; size - key.len()].into();
+            Entry { key, value }
+        })
+        .collect();
+    offsets(log.producer(0).unwrap().append(entries.clone())).await;
+    assert!(as_entries(read_all(&log, 0, entries.len()).await) == entries, "records came back changed");
+    for (offset, entry) in (0..10).zip(&entries) {
+        let fetched = log.fetch(0, offset).await.unwrap().expect("the record is there");
+        assert!(
+            as_entries(vec![fetched]) == std::slice::from_ref(entry),
+            "record {offset} came back changed"
+        );
+    }
+}
+
+#[tokio::test]
 async fn records_carry_the_time_of_their_append() {
     let file = InFile::new();
     let log = file.log().await;

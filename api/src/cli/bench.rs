@@ -1,0 +1,126 @@
+//! `bench`: figures that anyone can repeat, with the limit of what is below measured in the same run.
+
+mod append;
+mod load;
+mod server;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::output::{self, Format, thousands};
+use super::{Context, Failure};
+use append::Append;
+use load::Load;
+use server::Server;
+
+/// Connections that are measured, if nobody says others.
+const CONNECTIONS_DEFAULT: [usize; 3] = [1, 32, 256];
+
+/// What is measured.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Bench {
+    /// Three-line orders over HTTP in a closed loop, and what the log alone can do
+    #[command(after_help = "Example: stockledger bench orders --seconds 10
+
+The server is a process of its own with an embedded log in a temporary directory; load and server share the machine.
+Latencies are from sending a request to having its answer; every order is durable before it is answered.")]
+    Orders(Orders),
+}
+
+/// How it is measured.
+#[derive(Debug, clap::Args)]
+pub(super) struct Orders {
+    /// How long each figure is measured
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Connections, one after the other
+    #[arg(long, value_delimiter = ',', default_values_t = CONNECTIONS_DEFAULT, value_name = "N,..")]
+    connections: Vec<usize>,
+}
+
+/// One line of the result.
+struct Figure {
+    name: String,
+    load: Load,
+    until_level: Option<Duration>,
+}
+
+pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure> {
+    let Bench::Orders(args) = command;
+    let lasting = Duration::from_secs(args.seconds);
+    output::say("measuring what the log alone can do ...");
+    let append = append::measure(lasting).await?;
+    let mut figures = Vec::new();
+    for projector in [false, true] {
+        for connections in &args.connections {
+            let with = if projector { "on" } else { "off" };
+            output::say(format!("measuring {connections} connections, projector {with} ..."));
+            let server = Server::start(projector).await?;
+            let load = load::run(&server, *connections, lasting).await?;
+            let until_level = if projector { Some(server.until_level().await?) } else { None };
+            server.stop().await?;
+            figures.push(Figure { name: format!("{connections} connections, projector {with}"), load, until_level });
+        }
+    }
+    print(context, &append, &figures)
+}
+
+fn print(context: &Context, append: &Append, figures: &[Figure]) -> Result<(), Failure> {
+    if context.format == Format::Json {
+        let figures: Vec<Value> = figures.iter().map(to_json).collect();
+        let append = json!({
+            "record_bytes": append.record_bytes,
+            "one_at_a_time_p50_us": append.one_at_a_time.p50_us(),
+            "one_at_a_time_p99_us": append.one_at_a_time.p99_us(),
+            "in_batches_per_second": append.in_batches_per_second.round(),
+        });
+        return Ok(output::json(&json!({ "log_append": append, "orders": figures }))?);
+    }
+    let milliseconds = |micros: u64| format!("{}.{:03}", micros / 1_000, micros % 1_000);
+    let mut rows = vec![vec![
+        format!("log alone, {} bytes, one at a time", append.record_bytes),
+        thousands(append.one_at_a_time.per_second() as i128),
+        milliseconds(append.one_at_a_time.p50_us()),
+        milliseconds(append.one_at_a_time.p99_us()),
+        milliseconds(append.one_at_a_time.p999_us()),
+        String::new(),
+    ]];
+    rows.push(vec![
+        format!("log alone, {} bytes, in batches", append.record_bytes),
+        thousands(append.in_batches_per_second as i128),
+        String::new(),
+        String::new(),
+        String::new(),
+        String::new(),
+    ]);
+    for figure in figures {
+        rows.push(vec![
+            figure.name.clone(),
+            thousands(figure.load.per_second() as i128),
+            milliseconds(figure.load.p50_us()),
+            milliseconds(figure.load.p99_us()),
+            milliseconds(figure.load.p999_us()),
+            figure.until_level.map(|time| format!("{:.2}", time.as_secs_f64())).unwrap_or_default(),
+        ]);
+    }
+    output::table(&["three-line orders", "per second", "p50 ms", "p99 ms", "p99.9 ms", "level after s"], &rows)?;
+    if let Some(one) = figures.iter().find(|figure| figure.load.connections == 1) {
+        let ratio = one.load.p50_us() as f64 / append.one_at_a_time.p50_us().max(1) as f64;
+        output::line(format_args!("p50 of an order at 1 connection is {ratio:.2} times that of a bare append."))?;
+    }
+    Ok(())
+}
+
+fn to_json(figure: &Figure) -> Value {
+    json!({
+        "name": figure.name,
+        "connections": figure.load.connections,
+        "orders": figure.load.requests(),
+        "orders_per_second": figure.load.per_second().round(),
+        "p50_us": figure.load.p50_us(),
+        "p99_us": figure.load.p99_us(),
+        "p999_us": figure.load.p999_us(),
+        "seconds_until_level": figure.until_level.map(|time| time.as_secs_f64()),
+    })
+}

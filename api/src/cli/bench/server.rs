@@ -1,0 +1,98 @@
+//! The server under load: this very program as a process of its own, in a temporary directory.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use super::load::SKUS;
+use crate::cli::health::client_failure;
+use crate::cli::{Exit, Failure};
+use crate::client::Client;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
+const LEVEL_WITHIN: Duration = Duration::from_secs(600);
+const POLL: Duration = Duration::from_millis(20);
+/// Never sold out.
+const OPENING: i64 = 1_000_000_000_000;
+
+pub(super) struct Server {
+    address: String,
+    client: Client,
+    child: Child,
+    _directory: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts it with or without a projector, with a site and stock in it.
+    pub(super) async fn start(projector: bool) -> Result<Self, Failure> {
+        let directory = tempfile::tempdir()?;
+        let address = free_address()?;
+        let roles = if projector { "writer,projector,api" } else { "writer" };
+        let child = Command::new(std::env::current_exe()?)
+            .args(["serve", "--listen", &address, "--roles", roles, "--data-dir"])
+            .arg(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let client = Client::new(&format!("http://{address}")).map_err(client_failure)?;
+        let server = Self { address, client, child, _directory: directory };
+        server.until_ready().await?;
+        server.stock_up().await?;
+        Ok(server)
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How long it takes from now until the read tables are level with the log.
+    pub(super) async fn until_level(&self) -> Result<Duration, Failure> {
+        let began = Instant::now();
+        while began.elapsed() < LEVEL_WITHIN {
+            let projections = self.client.get_json("/v1/projections").await.map_err(client_failure)?;
+            if lag(&projections) == Some(0) {
+                return Ok(began.elapsed());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Err(Failure::text(Exit::Failed, "the read tables did not become level"))
+    }
+
+    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+        Ok(self.child.kill().await?)
+    }
+
+    async fn until_ready(&self) -> Result<(), Failure> {
+        let began = Instant::now();
+        loop {
+            match self.client.get_json("/readyz").await {
+                Ok(_) => return Ok(()),
+                Err(error) if began.elapsed() > STARTS_WITHIN => return Err(client_failure(error)),
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    async fn stock_up(&self) -> Result<(), Failure> {
+        let site = json!({ "name": "Bench" });
+        self.client.put_json("/v1/sites/bench", &site).await.map_err(client_failure)?;
+        let lines: Vec<Value> = (0..SKUS).map(|sku| json!({ "sku": format!("SKU-{sku}"), "quantity": OPENING })).collect();
+        let receipt = json!({ "reason": "opening_balance", "lines": lines });
+        self.client.post_json("/v1/sites/bench/receipts", "opening", &receipt).await.map_err(client_failure)?;
+        Ok(())
+    }
+}
+
+/// Records that the read tables lack, of all partitions together.
+fn lag(projections: &Value) -> Option<u64> {
+    let partitions = projections.get("partitions")?.as_array()?;
+    partitions.iter().map(|partition| partition.get("lag_records")?.as_u64()).sum()
+}
+
+fn free_address() -> Result<String, Failure> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}

@@ -1,0 +1,202 @@
+//! The command line: one binary, a command for each thing that people do.
+//!
+//! Data goes to stdout, everything else to stderr. Exit codes are an interface: see [`Failure`].
+
+mod bench;
+mod config;
+mod decode;
+mod demo;
+mod health;
+mod import;
+mod output;
+mod read;
+mod rebuild;
+mod serve;
+mod tail;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{Flags, Settings};
+use output::Format;
+
+/// An event-sourced inventory ledger.
+#[derive(Debug, Parser)]
+#[command(name = "stockledger", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Start with `stockledger demo`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 verification failed,
+4 not reachable or not ready, 5 refused by a business rule, 6 unsafe or mismatched set-up.")]
+struct Cli {
+    /// How to print data
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Import a month of a real retailer, show what came of it, and serve it
+    Demo(demo::Args),
+    /// Run the ledger and answer HTTP
+    Serve,
+    /// Import real input into a ledger
+    Import(import::Args),
+    /// Make the read tables again from the first record of the log
+    Rebuild,
+    /// Look at stock levels and movements
+    #[command(subcommand)]
+    Stock(read::Stock),
+    /// Look at orders and their trails
+    #[command(subcommand)]
+    Order(read::Order),
+    /// Print the decisions of the log
+    Tail(tail::Args),
+    /// Print raw records of the log as JSON
+    Decode(decode::Args),
+    /// Ask a server whether it is ready
+    Health(read::Server),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Measure
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+/// What a command runs with.
+struct Context {
+    settings: Settings,
+    format: Format,
+}
+
+/// How a command ends when it does not end well; the number is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Failed = 1,
+    Usage = 2,
+    VerificationFailed = 3,
+    NotReady = 4,
+    Refused = 5,
+    UnsafeSetup = 6,
+}
+
+/// Why a command did not end well.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+
+    fn text(exit: Exit, text: impl Into<String>) -> Self {
+        Self { exit, error: anyhow::Error::msg(text.into()) }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { exit: Exit::Failed, error }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<crate::node::Error> for Failure {
+    fn from(error: crate::node::Error) -> Self {
+        let exit = match &error {
+            error if error.is_unsafe_setup() => Exit::UnsafeSetup,
+            crate::node::Error::NoLedger(_) => Exit::NotReady,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<crate::config::Error> for Failure {
+    fn from(error: crate::config::Error) -> Self {
+        let exit = match &error {
+            crate::config::Error::Insecure(_) => Exit::UnsafeSetup,
+            _ => Exit::Usage,
+        };
+        Self::new(exit, error)
+    }
+}
+
+/// Runs the program with its arguments, the first of which is its name.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match Cli::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    start_logging();
+    match dispatch(&matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if is_closed_pipe(&failure.error) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure.error);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
+    let cli = Cli::from_arg_matches(matches).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let context = Context { settings: Settings::resolve(&cli.flags, matches)?, format: cli.format };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(run_command(cli.command, &context));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}
+
+async fn run_command(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Serve => serve::run(context).await,
+        Command::Import(args) => import::run(args, context).await,
+        Command::Rebuild => rebuild::run(context).await,
+        Command::Stock(command) => read::stock(command, context).await,
+        Command::Order(command) => read::order(command, context).await,
+        Command::Tail(args) => tail::run(args, context).await,
+        Command::Decode(args) => decode::run(args, context),
+        Command::Health(server) => health::run(server, context).await,
+        Command::Config(command) => config::run(&command, context),
+        Command::Bench(command) => bench::run(command, context).await,
+    }
+}
+
+/// Whoever reads our output has seen enough, as `head` does.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let is_it = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(is_it)
+}
+
+fn start_logging() {
+    use std::io::IsTerminal;
+    use tracing_subscriber::EnvFilter;
+
+    let filter = EnvFilter::try_from_env("STOCKLEDGER_LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("warn,stockledger=info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        builder.with_target(false).init();
+    } else {
+        builder.json().init();
+    }
+}

@@ -1,0 +1,147 @@
+//! What people and programs get to see: tables or JSON on stdout, everything else on stderr.
+
+#![expect(clippy::print_stderr, reason = "this is the one place that writes to the terminal")]
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// For programs; the shape is that of the HTTP interface.
+    Json,
+}
+
+/// How often progress is told where there is no terminal to draw a bar on.
+const PLAIN_PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// Prints a value as JSON, indented on a terminal.
+pub(super) fn json(value: &impl serde::Serialize) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    if stdout.is_terminal() {
+        serde_json::to_writer_pretty(&mut stdout, value)?;
+    } else {
+        serde_json::to_writer(&mut stdout, value)?;
+    }
+    writeln!(stdout)
+}
+
+/// Prints a line of data.
+pub(super) fn line(text: impl std::fmt::Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Says something that is not data.
+pub(super) fn say(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
+/// Says why the program did not do what it was asked to, with everything that caused it.
+pub(super) fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}
+
+/// Prints rows under a heading; columns whose cells are all numbers are aligned as numbers.
+pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(heading);
+    for row in rows {
+        table.add_row(row.iter().map(Cell::new));
+    }
+    for column in 0..heading.len() {
+        let is_number = |row: &Vec<String>| row.get(column).is_none_or(|cell| cell.is_empty() || looks_like_a_number(cell));
+        if let (true, Some(column)) = (rows.iter().all(is_number), table.column_mut(column)) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    line(table)
+}
+
+fn looks_like_a_number(cell: &str) -> bool {
+    cell.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, '-' | '+' | ',' | '.'))
+}
+
+/// A number with its thousands set apart.
+pub(super) fn thousands(number: impl Into<i128>) -> String {
+    let number: i128 = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
+/// The text of a JSON value as a cell of a table: nothing for null, no quotes around text.
+pub(super) fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Progress of long work: a bar on a terminal, a line every few seconds elsewhere.
+pub(super) struct Progress {
+    what: &'static str,
+    bar: Option<ProgressBar>,
+    began: Instant,
+    told: std::sync::Mutex<Instant>,
+}
+
+impl Progress {
+    pub(super) fn new(what: &'static str, unit: &str) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let template = format!("{{prefix}} [{{bar:32}}] {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left");
+            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(what)
+        });
+        let now = Instant::now();
+        Self { what, bar, began: now, told: std::sync::Mutex::new(now) }
+    }
+
+    pub(super) fn set(&self, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+            return;
+        }
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if told.elapsed() < PLAIN_PROGRESS_EVERY {
+            return;
+        }
+        *told = Instant::now();
+        let rate = u128::from(done) * 1_000 / self.began.elapsed().as_millis().max(1);
+        let left = u128::from(total.saturating_sub(done)).checked_div(rate).unwrap_or_default();
+        say(format!("{}: {done} of {total}, {rate} per second, {left} s left", self.what));
+    }
+
+    pub(super) fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (-5_943_739, "-5,943,739"), (28_816, "28,816")];
+        for (number, text) in cases {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Looking at stock and orders. The answers are those of the HTTP interface, from a server or, without one, from the
+//! read tables of the local data directory.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::output::{self, Format, cell};
+use super::{Context, Exit, Failure};
+use crate::client::Client;
+use crate::config::Roles;
+use crate::http;
+use crate::node::Node;
+
+/// What stands for itself in a path segment (RFC 3986, unreserved).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const PAGE: usize = 500;
+
+/// Which server to ask.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Server {
+    /// Ask this server, such as http://127.0.0.1:7070 [default: read the local data directory]
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
+}
+
+/// Stock levels and movements.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Stock {
+    /// Show the level of one SKU at a site
+    #[command(after_help = "Example: stockledger stock show uk 85123A")]
+    Show {
+        /// The site
+        site: String,
+        /// The SKU
+        sku: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List the levels of a site
+    #[command(after_help = "Example: stockledger stock list uk --limit 20")]
+    List {
+        /// The site
+        site: String,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List what moved of one SKU at a site, newest first
+    #[command(after_help = "Example: stockledger stock movements uk 85123A")]
+    Movements {
+        /// The site
+        site: String,
+        /// The SKU
+        sku: String,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// Orders and their trails.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Order {
+    /// Show an order
+    #[command(after_help = "Example: stockledger order show uk 489434")]
+    Show {
+        /// The site
+        site: String,
+        /// The order
+        order_id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show every step of an order: what, when, who and why
+    #[command(after_help = "Example: stockledger order trail uk 489434")]
+    Trail {
+        /// The site
+        site: String,
+        /// The order
+        order_id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List the orders of a site, newest first
+    #[command(after_help = "Example: stockledger order list uk --limit 20")]
+    List {
+        /// The site
+        site: String,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failure> {
+    match command {
+        Stock::Show { site, sku, server } => {
+            let path = format!("/v1/sites/{}/stock/{}", segment(&site), segment(&sku));
+            let level = with_source(&server, context, async |source| source.get(&path).await).await?;
+            print_one(context, &level, &[
+                "site", "sku", "on_hand", "reserved", "held", "incoming", "available", "position", "as_of",
+            ])
+        }
+        Stock::List { site, limit, server } => {
+            let path = format!("/v1/sites/{}/stock", segment(&site));
+            let list = with_source(&server, context, async |source| source.list(&path, limit).await).await?;
+            print_list(context, &list, &["sku", "on_hand", "reserved", "held", "incoming", "available"])
+        }
+        Stock::Movements { site, sku, limit, server } => {
+            let path = format!("/v1/sites/{}/stock/{}/movements", segment(&site), segment(&sku));
+            let list = with_source(&server, context, async |source| source.list(&path, limit).await).await?;
+            print_list(context, &list, &[
+                "position", "occurred_at", "type", "reason", "delta.on_hand", "delta.reserved", "delta.held",
+                "after.on_hand", "after.reserved", "after.held", "order_id", "actor",
+            ])
+        }
+    }
+}
+
+pub(super) async fn order(command: Order, context: &Context) -> Result<(), Failure> {
+    match command {
+        Order::Show { site, order_id, server } => {
+            let path = format!("/v1/sites/{}/orders/{}", segment(&site), segment(&order_id));
+            let order = with_source(&server, context, async |source| source.get(&path).await).await?;
+            print_order(context, &order)
+        }
+        Order::Trail { site, order_id, server } => {
+            let path = format!("/v1/sites/{}/orders/{}/trail", segment(&site), segment(&order_id));
+            let trail = with_source(&server, context, async |source| source.list(&path, usize::MAX).await).await?;
+            print_trail(context, &trail)
+        }
+        Order::List { site, limit, server } => {
+            let path = format!("/v1/sites/{}/orders", segment(&site));
+            let list = with_source(&server, context, async |source| source.list(&path, limit).await).await?;
+            print_list(context, &list, &["order_id", "status", "customer", "currency", "placed_at", "occurred_at", "position"])
+        }
+    }
+}
+
+/// Where answers come from; both speak the HTTP interface, so both give the same.
+pub(super) enum Source {
+    Remote(Client),
+    Local(axum::Router),
+}
+
+impl Source {
+    /// The body of an answer.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        match self {
+            Self::Remote(client) => client.get_json(path).await.map_err(super::health::client_failure),
+            Self::Local(router) => {
+                let request = Request::get(path).body(Body::empty()).map_err(|error| Failure::new(Exit::Usage, error))?;
+                let Ok(response) = router.clone().oneshot(request).await;
+                let status = response.status();
+                let body = response.into_body().collect().await.map_err(|error| Failure::new(Exit::Failed, error))?;
+                let value: Value =
+                    serde_json::from_slice(&body.to_bytes()).map_err(|error| Failure::new(Exit::Failed, error))?;
+                if status.is_success() { Ok(value) } else { Err(refused(status, &value)) }
+            }
+        }
+    }
+
+    /// A list, page after page, up to a limit.
+    pub(super) async fn list(&self, path: &str, limit: usize) -> Result<Value, Failure> {
+        let mut rows: Vec<Value> = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = (limit - rows.len()).min(PAGE).max(1);
+            let mut answer = self.get(&format!("{path}?limit={page}{cursor}")).await?;
+            if let Some(Value::Array(data)) = answer.get_mut("data").map(Value::take) {
+                rows.extend(data);
+            }
+            match answer.get("next_cursor").and_then(Value::as_str) {
+                Some(next) if rows.len() < limit => cursor = format!("&cursor={next}"),
+                next => return Ok(serde_json::json!({ "data": rows, "has_more": next.is_some() })),
+            }
+        }
+    }
+}
+
+/// Opens the source, asks it, and closes it again.
+pub(super) async fn with_source<T>(
+    server: &Server,
+    context: &Context,
+    ask: impl AsyncFnOnce(&Source) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    if let Some(url) = &server.server {
+        let client = Client::new(url).map_err(super::health::client_failure)?;
+        return ask(&Source::Remote(client)).await;
+    }
+    let roles = Roles { writer: false, projector: false, api: true };
+    let node = Node::start(&context.settings, roles).await?;
+    let answer = ask(&Source::Local(http::router(node.app()))).await;
+    node.stop().await;
+    answer
+}
+
+/// An id as one segment of a path.
+pub(super) fn segment(id: &str) -> String {
+    utf8_percent_encode(id, SEGMENT).to_string()
+}
+
+fn refused(status: StatusCode, problem: &Value) -> Failure {
+    let exit = if status == StatusCode::SERVICE_UNAVAILABLE { Exit::NotReady } else { Exit::Failed };
+    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("the request was refused");
+    Failure::text(exit, detail)
+}
+
+fn print_one(context: &Context, value: &Value, columns: &[&str]) -> Result<(), Failure> {
+    match context.format {
+        Format::Json => Ok(output::json(value)?),
+        Format::Table => Ok(output::table(columns, &[row(value, columns)])?),
+    }
+}
+
+fn print_list(context: &Context, list: &Value, columns: &[&str]) -> Result<(), Failure> {
+    if context.format == Format::Json {
+        return Ok(output::json(list)?);
+    }
+    let rows: Vec<Vec<String>> = data(list).iter().map(|value| row(value, columns)).collect();
+    output::table(columns, &rows)?;
+    if list.get("has_more") == Some(&Value::Bool(true)) {
+        output::say(format!("There is more than these {}; see more with --limit.", rows.len()));
+    }
+    Ok(())
+}
+
+fn print_order(context: &Context, order: &Value) -> Result<(), Failure> {
+    if context.format == Format::Json {
+        return Ok(output::json(order)?);
+    }
+    print_one(context, order, &["order_id", "status", "customer", "currency", "placed_at", "occurred_at", "position"])?;
+    let columns = ["sku", "ordered", "shipped", "cancelled", "returned", "unit_price_minor"];
+    let lines = order.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Ok(output::table(&columns, &lines.iter().map(|line| row(line, &columns)).collect::<Vec<_>>())?)
+}
+
+/// A table of the steps, each with its lines below it.
+pub(super) fn print_trail(context: &Context, trail: &Value) -> Result<(), Failure> {
+    if context.format == Format::Json {
+        return Ok(output::json(trail)?);
+    }
+    for step in data(trail) {
+        let columns = ["position", "type", "recorded_at", "occurred_at", "actor", "reason", "idempotency_key"];
+        output::table(&columns, &[row(step, &columns)])?;
+        let lines = step.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let Some(Value::Object(first)) = lines.first() else { continue };
+        let columns: Vec<&str> = first.keys().map(String::as_str).collect();
+        output::table(&columns, &lines.iter().map(|line| row(line, &columns)).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+fn data(list: &Value) -> &[Value] {
+    list.get("data").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The members of an object as cells; `a.b` names a member of a member.
+fn row(value: &Value, columns: &[&str]) -> Vec<String> {
+    let member = |column: &&str| cell(column.split('.').try_fold(value, |value, name| value.get(name)));
+    columns.iter().map(member).collect()
+}

@@ -1,0 +1,74 @@
+//! `serve`: the ledger, answering HTTP until it is told to stop.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, Exit, Failure, output};
+use crate::http;
+use crate::node::Node;
+
+/// A supervisor kills what has not ended after 30 s; this leaves it nothing to kill.
+const STOP_WITHIN: Duration = Duration::from_secs(24);
+
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+    context.settings.check_listen()?;
+    let listener = bind(context).await?;
+    let node = Node::start(&context.settings, context.settings.roles.value).await?;
+    output::say(format!(
+        "Stockledger {} answers on {} as {}; data in {}",
+        env!("CARGO_PKG_VERSION"),
+        url(&listener),
+        context.settings.roles.value,
+        context.settings.data_dir.value.display(),
+    ));
+    until_signal(node, listener).await
+}
+
+pub(super) async fn bind(context: &Context) -> Result<TcpListener, Failure> {
+    let address = context.settings.listen.value;
+    let in_use = |error: std::io::Error| {
+        Failure::new(Exit::Failed, anyhow::Error::new(error).context(format!("listening on {address}; name another address with --listen")))
+    };
+    TcpListener::bind(address).await.map_err(in_use)
+}
+
+pub(super) fn url(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|_| "an unknown address".to_owned(), |address| format!("http://{address}"))
+}
+
+/// Answers requests until a signal comes, then ends in order: nothing acknowledged is lost. A second signal ends it at
+/// once.
+pub(super) async fn until_signal(node: Node, listener: TcpListener) -> Result<(), Failure> {
+    let shutdown = CancellationToken::new();
+    let server = tokio::spawn(http::serve(listener, http::router(node.app()), shutdown.clone()));
+    let name = next_signal().await?;
+    output::say(format!("{name}: finishing what was begun; a second signal ends at once"));
+    shutdown.cancel();
+    let orderly = async {
+        let served = server.await;
+        node.stop().await;
+        served
+    };
+    tokio::select! {
+        served = tokio::time::timeout(STOP_WITHIN, orderly) => match served {
+            Ok(Ok(served)) => Ok(served?),
+            Ok(Err(error)) => Err(Failure::new(Exit::Failed, error)),
+            Err(_) => Err(Failure::text(Exit::Failed, "stopping took too long; what was acknowledged is safe in the log")),
+        },
+        second = next_signal() => {
+            second?;
+            Err(Failure::text(Exit::Failed, "ended at once; what was acknowledged is safe in the log"))
+        }
+    }
+}
+
+async fn next_signal() -> Result<&'static str, Failure> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+    }
+}

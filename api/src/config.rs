@@ -1,0 +1,340 @@
+//! Settings: flags before environment before file before defaults, each with where it came from.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use serde::Deserialize;
+use stockledger_schemas::Name;
+use stockledger_schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
+
+/// The file that is read when no other is named.
+const FILE_DEFAULT: &str = "stockledger.toml";
+
+/// What can be set by a flag or by the environment. The same names, without dashes, are the keys of the file.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Flags {
+    /// Settings file [default: ./stockledger.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "STOCKLEDGER_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Where the data lives: SQLite files, snapshots [default: ./stockledger-data]
+    #[arg(long, global = true, value_name = "DIR", env = "STOCKLEDGER_DATA_DIR", hide_env_values = true)]
+    pub data_dir: Option<PathBuf>,
+    /// The log: sqlite:PATH [default: a file in the data directory]
+    #[arg(long, global = true, value_name = "ADDRESS", env = "STOCKLEDGER_LOG", hide_env_values = true)]
+    pub log: Option<String>,
+    /// The read tables: sqlite:PATH [default: a file in the data directory]
+    #[arg(long, global = true, value_name = "ADDRESS", env = "STOCKLEDGER_PROJECTIONS", hide_env_values = true)]
+    pub projections: Option<String>,
+    /// Where to answer HTTP [default: 127.0.0.1:7070]
+    #[arg(long, global = true, value_name = "HOST:PORT", env = "STOCKLEDGER_LISTEN", hide_env_values = true)]
+    pub listen: Option<String>,
+    /// What this process does: writer, projector, api [default: all three]
+    #[arg(long, global = true, value_name = "ROLE,..", env = "STOCKLEDGER_ROLES", hide_env_values = true)]
+    pub roles: Option<String>,
+    /// What this node is called in the log [default: stockledger]
+    #[arg(long, global = true, value_name = "NAME", env = "STOCKLEDGER_NODE", hide_env_values = true)]
+    pub node: Option<String>,
+    /// Partitions of a ledger that is made new; one that exists keeps its own [default: 8]
+    #[arg(long, global = true, value_name = "N", env = "STOCKLEDGER_PARTITIONS", hide_env_values = true)]
+    pub partitions: Option<u16>,
+    /// Answer everybody who can reach this address, without keys and without TLS
+    #[arg(long, global = true, num_args = 0, default_missing_value = "true", env = "STOCKLEDGER_INSECURE", hide_env_values = true)]
+    pub insecure: Option<bool>,
+}
+
+/// The settings file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data_dir: Option<PathBuf>,
+    log: Option<String>,
+    projections: Option<String>,
+    listen: Option<String>,
+    roles: Option<Vec<String>>,
+    node: Option<String>,
+    partitions: Option<u16>,
+    insecure: Option<bool>,
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The command line.
+    Flag,
+    /// An environment variable.
+    Environment,
+    /// The settings file.
+    File(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => formatter.write_str("flag"),
+            Self::Environment => formatter.write_str("environment"),
+            Self::File(path) => write!(formatter, "file {}", path.display()),
+            Self::Default => formatter.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Everything that can be set, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the data lives.
+    pub data_dir: Setting<PathBuf>,
+    /// The log.
+    pub log: Setting<Address>,
+    /// The read tables.
+    pub projections: Setting<Address>,
+    /// Where to answer HTTP.
+    pub listen: Setting<SocketAddr>,
+    /// What this process does.
+    pub roles: Setting<Roles>,
+    /// What this node is called in the log.
+    pub node: Setting<Name>,
+    /// Partitions of a ledger that is made new.
+    pub partitions: Setting<u16>,
+    /// Whether an address that others can reach may be answered without keys.
+    pub insecure: Setting<bool>,
+}
+
+/// Where a log or the read tables are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
+            _ => Err("must be sqlite:PATH".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(formatter, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Decides commands and appends them to the log.
+    pub writer: bool,
+    /// Keeps the read tables level with the log.
+    pub projector: bool,
+    /// Answers queries from the read tables.
+    pub api: bool,
+}
+
+impl Roles {
+    /// Everything in one process.
+    pub const ALL: Self = Self { writer: true, projector: true, api: true };
+    const NONE: Self = Self { writer: false, projector: false, api: false };
+
+    /// The names of the roles that are played.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        let named = [("writer", self.writer), ("projector", self.projector), ("api", self.api)];
+        named.into_iter().filter_map(|(name, played)| played.then_some(name)).collect()
+    }
+}
+
+impl FromStr for Roles {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut roles = Self::NONE;
+        for role in text.split(',').map(str::trim).filter(|role| !role.is_empty()) {
+            match role {
+                "writer" => roles.writer = true,
+                "projector" => roles.projector = true,
+                "api" => roles.api = true,
+                other => return Err(format!("unknown role {other:?}; the roles are writer, projector and api")),
+            }
+        }
+        if roles == Self::NONE { Err("must name at least one of writer, projector, api".to_owned()) } else { Ok(roles) }
+    }
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.names().join(","))
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("reading the settings file {path}")]
+    ReadFile {
+        /// Which file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("settings file {path}: {detail}")]
+    ParseFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        detail: String,
+    },
+    /// A value is not one of its setting.
+    #[error("setting {name} from {origin} {detail}")]
+    Value {
+        /// Which setting.
+        name: &'static str,
+        /// Where the value came from.
+        origin: Source,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Everybody could write to the ledger.
+    #[error(
+        "refusing to listen on {0}: others can reach it, and there are no keys yet to tell them apart. Listen on \
+         127.0.0.1, or say --insecure if whoever can reach that address may read and write everything"
+    )]
+    Insecure(SocketAddr),
+}
+
+impl Settings {
+    /// Puts the settings together. `matches` tells flags and environment apart.
+    ///
+    /// # Errors
+    /// [`Error`], but not [`Error::Insecure`]: see [`Settings::check_listen`].
+    pub fn resolve(flags: &Flags, matches: &ArgMatches) -> Result<Self, Error> {
+        let (file, path) = File::find(flags.config.as_deref())?;
+        let layers = Layers { matches, path };
+        let data_dir = layers.pick("data_dir", flags.data_dir.clone(), file.data_dir, || "./stockledger-data".into());
+        let in_data_dir = |name: &str| format!("sqlite:{}", data_dir.value.join(name).display());
+        let log = layers.pick("log", flags.log.clone(), file.log, || in_data_dir("log.sqlite"));
+        let projections =
+            layers.pick("projections", flags.projections.clone(), file.projections, || in_data_dir("projections.sqlite"));
+        let listen = layers.pick("listen", flags.listen.clone(), file.listen, || "127.0.0.1:7070".to_owned());
+        let file_roles = file.roles.map(|roles| roles.join(","));
+        let roles = layers.pick("roles", flags.roles.clone(), file_roles, || Roles::ALL.to_string());
+        let node = layers.pick("node", flags.node.clone(), file.node, || "stockledger".to_owned());
+        let partitions = layers.pick("partitions", flags.partitions, file.partitions, || PARTITIONS_DEFAULT);
+        let insecure = layers.pick("insecure", flags.insecure, file.insecure, || false);
+        if !(1..=PARTITIONS_MAX).contains(&partitions.value) {
+            let detail = format!("must be from 1 to {PARTITIONS_MAX}");
+            return Err(Error::Value { name: "partitions", origin: partitions.source, detail });
+        }
+        Ok(Self {
+            log: parse("log", log)?,
+            projections: parse("projections", projections)?,
+            listen: parse("listen", listen)?,
+            roles: parse("roles", roles)?,
+            node: parse("node", node)?,
+            data_dir,
+            partitions,
+            insecure,
+        })
+    }
+
+    /// Refuses an address that others can reach, unless it is said that they may.
+    ///
+    /// # Errors
+    /// [`Error::Insecure`].
+    pub fn check_listen(&self) -> Result<(), Error> {
+        let is_safe = self.listen.value.ip().is_loopback() || self.insecure.value;
+        if is_safe { Ok(()) } else { Err(Error::Insecure(self.listen.value)) }
+    }
+
+    /// Where snapshots are kept.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.data_dir.value.join("snapshots")
+    }
+
+    /// Every setting as name, value and source, for people.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, String, String)> {
+        fn row<T: fmt::Display>(name: &'static str, setting: &Setting<T>) -> (&'static str, String, String) {
+            (name, setting.value.to_string(), setting.source.to_string())
+        }
+        vec![
+            ("data_dir", self.data_dir.value.display().to_string(), self.data_dir.source.to_string()),
+            row("log", &self.log),
+            row("projections", &self.projections),
+            row("listen", &self.listen),
+            row("roles", &self.roles),
+            row("node", &self.node),
+            row("partitions", &self.partitions),
+            row("insecure", &self.insecure),
+        ]
+    }
+}
+
+impl File {
+    fn find(named: Option<&Path>) -> Result<(Self, PathBuf), Error> {
+        let path = named.unwrap_or(Path::new(FILE_DEFAULT)).to_path_buf();
+        if named.is_none() && !path.exists() {
+            return Ok((Self::default(), path));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::ReadFile { path: path.clone(), source })?;
+        match toml::from_str(&text) {
+            Ok(file) => Ok((file, path)),
+            Err(error) => Err(Error::ParseFile { path, detail: error.to_string() }),
+        }
+    }
+}
+
+/// The layers under the flags.
+struct Layers<'a> {
+    matches: &'a ArgMatches,
+    path: PathBuf,
+}
+
+impl Layers<'_> {
+    fn pick<T>(&self, name: &str, flag: Option<T>, file: Option<T>, default: impl FnOnce() -> T) -> Setting<T> {
+        if let Some(value) = flag {
+            let from_environment = self.matches.value_source(name) == Some(ValueSource::EnvVariable);
+            let source = if from_environment { Source::Environment } else { Source::Flag };
+            return Setting { value, source };
+        }
+        match file {
+            Some(value) => Setting { value, source: Source::File(self.path.clone()) },
+            None => Setting { value: default(), source: Source::Default },
+        }
+    }
+}
+
+fn parse<T: FromStr<Err: fmt::Display>>(name: &'static str, setting: Setting<String>) -> Result<Setting<T>, Error> {
+    match setting.value.parse() {
+        Ok(value) => Ok(Setting { value, source: setting.source }),
+        Err(error) => {
+            let detail = format!("is {:?}: {error}", setting.value);
+            Err(Error::Value { name, origin: setting.source, detail })
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What all commands have in common: how ids and a body become a checked command, and a decision an answer.
+//!
+//! The same functions serve the routes, one command each, and bulk, one command a line.
+
+use axum::body::{Body as HttpBody, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use http_body_util::LengthLimitError;
+use hyper::body::Body as _;
+use stockledger_domain::{Checked, Command};
+use stockledger_schemas::{HoldId, OrderId, Scope, SiteId, Sku};
+use stockledger_writer::Reply;
+
+use crate::http::body::{Body, parse};
+use crate::http::headers::{idempotency_key, set_decided};
+use crate::http::problem::{Code, Problem};
+use crate::http::segments::{self, Parameters, Segments};
+use crate::http::{App, actor, render};
+
+/// Longest body of a command.
+pub const BODY_BYTES_MAX: usize = 2 << 20;
+
+/// The body of one command, and what it means together with the ids of its path.
+pub(super) trait Input: Body {
+    /// The ids in the path, in its order.
+    type Target: Target;
+
+    /// Whether the command needs an idempotency key. Those that state how something is to be do not.
+    const IS_KEYED: bool = true;
+
+    /// Whether an absent body means the same as one without members.
+    const BODY_IS_OPTIONAL: bool = false;
+
+    /// The command, and what it is about.
+    fn into_command(self, target: Self::Target) -> (Scope, Command);
+}
+
+/// Ids of a path, which in a line of bulk stand beside the body.
+pub(super) trait Target: serde::de::DeserializeOwned + Send {
+    /// Takes what it needs out of the ids of a line.
+    ///
+    /// # Errors
+    /// The member that is missing.
+    fn take(ids: &mut Ids) -> Result<Self, &'static str>;
+}
+
+/// The ids that a line of bulk gives.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    pub(super) site: Option<SiteId>,
+    pub(super) sku: Option<Sku>,
+    pub(super) order_id: Option<OrderId>,
+    pub(super) hold_id: Option<HoldId>,
+}
+
+macro_rules! target {
+    ($($type:ty => $member:ident)+) => {
+        $(impl Target for $type {
+            fn take(ids: &mut Ids) -> Result<Self, &'static str> {
+                ids.$member.take().ok_or(stringify!($member))
+            }
+        })+
+    };
+}
+
+target! { SiteId => site Sku => sku OrderId => order_id HoldId => hold_id }
+
+impl<A: Target, B: Target> Target for (A, B) {
+    fn take(ids: &mut Ids) -> Result<Self, &'static str> {
+        Ok((A::take(ids)?, B::take(ids)?))
+    }
+}
+
+/// The handler of every command.
+pub(super) async fn command<I: Input>(
+    State(app): State<App>,
+    Segments(target): Segments<I::Target>,
+    Parameters(segments::None {}): Parameters<segments::None>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let ledger = app.ledger()?;
+    let (parts, body) = request.into_parts();
+    let key = if I::IS_KEYED { Some(idempotency_key(&parts.headers)?) } else { None };
+    let body = read_body(&parts.headers, body).await?;
+    let reply = ledger.submit(checked::<I>(target, &body)?, key).await?;
+    respond(&reply)
+}
+
+/// The command that ids and a body make.
+pub(super) fn checked<I: Input>(target: I::Target, body: &[u8]) -> Result<Checked, Problem> {
+    let body = match body {
+        [] if I::BODY_IS_OPTIONAL => b"{}",
+        [] => return Err(Problem::new(Code::MalformedRequest, "the body is missing; send a JSON object")),
+        body => body,
+    };
+    let mut input: I = parse(body)?;
+    let context = input.take_context(actor()?);
+    let (scope, command) = input.into_command(target);
+    Checked::new(scope, command, context).map_err(Problem::invalid)
+}
+
+/// The whole body of a command; empty if there is none.
+async fn read_body(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    require_media_type(headers, &["application/json"])?;
+    let is_too_large = |size: u64| usize::try_from(size).map_or(true, |size| size > BODY_BYTES_MAX);
+    if is_too_large(body.size_hint().lower()) {
+        return Err(body_too_large());
+    }
+    to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
+        let is_limit = std::error::Error::source(&error).is_some_and(|cause| cause.is::<LengthLimitError>());
+        if is_limit { body_too_large() } else { Problem::new(Code::MalformedRequest, "the body ended too early") }
+    })
+}
+
+fn body_too_large() -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("a command has at most {BODY_BYTES_MAX} bytes; split it"))
+}
+
+/// Refuses a body of another kind; parameters of the media type, such as the charset, are ignored.
+pub(super) fn require_media_type(headers: &HeaderMap, media_types: &[&str]) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if media_types.iter().any(|media_type| essence.eq_ignore_ascii_case(media_type)) {
+        return Ok(());
+    }
+    let wanted = media_types.first().copied().unwrap_or_default();
+    let detail = format!("send the header Content-Type: {wanted}, not \"{given}\"");
+    Err(Problem::new(Code::UnsupportedMediaType, detail))
+}
+
+/// The answer that a decision stands for.
+fn respond(reply: &Reply) -> Result<Response, Problem> {
+    let resource = render::resource(reply)?;
+    let body = serde_json::to_vec(&resource).map_err(Problem::internal)?;
+    let mut response = Response::new(HttpBody::from(body));
+    *response.status_mut() = status_of(reply);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    set_decided(headers, reply.position, reply.replayed);
+    Ok(response)
+}
+
+/// 201 for what is new, 200 for what was there before.
+pub(super) fn status_of(reply: &Reply) -> StatusCode {
+    if reply.replayed || render::is_change_of_description(&reply.decision) {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    }
+}

@@ -1,0 +1,63 @@
+//! What a run of decisions changes in the tables: rows to insert, and rows to set to absolute values.
+
+use stockledger_schemas::{OrderId, SiteId};
+
+use crate::rows::{ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+
+/// Row changes of one batch. Every key stands once in each list of state, with its last values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Lines to remove before anything is written.
+    pub stale_lines: Vec<StaleLines>,
+    /// Sites to set.
+    pub sites: Vec<SiteRow>,
+    /// Items to set.
+    pub items: Vec<ItemRow>,
+    /// Balances to set.
+    pub stock: Vec<StockRow>,
+    /// Orders to set.
+    pub orders: Vec<OrderRow>,
+    /// Order lines to set.
+    pub order_lines: Vec<OrderLineRow>,
+    /// Decisions to add.
+    pub trail: Vec<TrailRow>,
+    /// Changes of balances to add.
+    pub movements: Vec<MovementRow>,
+}
+
+/// Lines of an order's refused attempt that the next attempt does not overwrite because it has fewer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaleLines {
+    /// The site.
+    pub site: SiteId,
+    /// The order.
+    pub order_id: OrderId,
+    /// The first line to remove.
+    pub from: i64,
+}
+
+impl Changes {
+    /// How many rows are written.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.sites.len()
+            + self.items.len()
+            + self.stock.len()
+            + self.orders.len()
+            + self.order_lines.len()
+            + self.trail.len()
+            + self.movements.len()
+    }
+
+    /// Sorts every list by the key of its table, as the tables are stored and so that writers lock in one order.
+    pub(crate) fn sort(&mut self) {
+        self.sites.sort_unstable_by(|a, b| a.site.cmp(&b.site));
+        self.items.sort_unstable_by(|a, b| a.sku.cmp(&b.sku));
+        self.stock.sort_unstable_by(|a, b| (&a.site, &a.sku).cmp(&(&b.site, &b.sku)));
+        self.orders.sort_unstable_by(|a, b| (&a.site, &a.order_id).cmp(&(&b.site, &b.order_id)));
+        self.order_lines
+            .sort_unstable_by(|a, b| (&a.site, &a.order_id, a.line).cmp(&(&b.site, &b.order_id, b.line)));
+        self.trail.sort_by(|a, b| (&a.site, a.seq).cmp(&(&b.site, b.seq)));
+        self.movements.sort_by(|a, b| (&a.site, a.seq, a.line).cmp(&(&b.site, b.seq, b.line)));
+    }
+}

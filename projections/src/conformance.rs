@@ -1,0 +1,448 @@
+//! The conformance suite: what every store must do, as one async function per promise.
+//!
+//! A [`Factory`] makes a fresh store for each of them. [`store_conformance_suite!`](crate::store_conformance_suite) turns
+//! the suite into separate tests of a store. Nothing here may know which store it is running against.
+
+#![expect(clippy::missing_panics_doc, reason = "a promise that is not kept is a panic: these are tests")]
+#![allow(clippy::unwrap_used, reason = "a promise that is not kept is a panic: these are tests")]
+
+mod samples;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stockledger_schemas::PartitionId;
+
+use self::samples::{at, checkpoint, extreme_changes, movement, order, order_line, site, sku, stock, trail};
+use crate::changes::{Changes, StaleLines};
+use crate::checkpoint::Checkpoint;
+use crate::compare::compare;
+use crate::dialect::names;
+use crate::read;
+use crate::rows::{ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::store::{Commit, Error, Select, Store};
+use crate::table::{MOVEMENTS, STOCK, TABLES, TRAIL, Table, Version};
+use crate::value::{Cell, Row, Value};
+use crate::view::Missing;
+
+/// Makes the stores that the suite is run on.
+#[async_trait]
+pub trait Factory: Send + Sync {
+    /// A fresh store without any version. It is called once per factory.
+    async fn create(&self) -> Arc<dyn Store>;
+
+    /// Opens the store that [`Factory::create`] made once more, as another process would.
+    async fn open_again(&self) -> Arc<dyn Store>;
+}
+
+/// The suite as separate tests of one store, in a module of the given name: `store_conformance_suite!(name, FACTORY)`.
+///
+/// `FACTORY` is an expression that is evaluated for every test. The crate must have `tokio` with its macros and its
+/// multi-threaded runtime.
+#[macro_export]
+macro_rules! store_conformance_suite {
+    (@tests $factory:expr; $($promise:ident)+) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $promise() {
+            let factory = $factory;
+            let tested = $crate::conformance::$promise(&factory);
+            let deadline = std::time::Duration::from_secs(60);
+            tokio::time::timeout(deadline, tested).await.expect("the store answers in time");
+        }
+    )+};
+    ($name:ident, $factory:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::store_conformance_suite!(@tests $factory;
+                a_fresh_store_has_no_version
+                a_version_is_made_once_and_found_again
+                the_pointer_moves_by_compare_and_set
+                a_version_that_does_not_exist_is_not_activated
+                a_version_in_use_is_not_dropped
+                dropping_a_version_leaves_nothing_of_it
+                a_partition_begins_once
+                a_checkpoint_comes_back_as_it_was
+                a_commit_from_another_offset_writes_nothing
+                of_two_committers_one_loses
+                partitions_advance_apart
+                every_kind_of_value_comes_back_as_it_was
+                every_count_of_rows_is_written_whole
+                rows_of_state_are_overwritten
+                stale_lines_are_removed_before_lines_are_written
+                a_movement_is_written_only_once
+                a_failed_commit_leaves_nothing
+                keys_compare_byte_for_byte
+                rows_are_loaded_by_key
+                nothing_is_loaded_from_another_checkpoint
+                a_snapshot_does_not_move
+                versions_do_not_see_each_other
+                another_process_sees_what_is_committed
+            );
+        }
+    };
+}
+
+const FIRST: Version = Version::FIRST;
+const P0: PartitionId = PartitionId(0);
+
+/// A store with the first version, whose partition 0 is at offset 1.
+async fn begun(factory: &dyn Factory) -> Arc<dyn Store> {
+    let store = factory.create().await;
+    store.create_version(FIRST, at(1)).await.unwrap();
+    assert_eq!(store.begin(FIRST, &checkpoint(P0, 1)).await.unwrap(), Commit::Committed);
+    store
+}
+
+async fn found(store: &dyn Store, version: Version, partition: PartitionId) -> Option<Checkpoint> {
+    let mut snapshot = store.snapshot().await.unwrap();
+    read::checkpoint(&mut *snapshot, version, partition).await.unwrap()
+}
+
+async fn active(store: &dyn Store) -> Option<Version> {
+    let mut snapshot = store.snapshot().await.unwrap();
+    read::active(&mut *snapshot).await.unwrap()
+}
+
+/// All rows of a table, by key.
+async fn rows(store: &dyn Store, table: &Table, version: Version) -> Vec<Vec<Value>> {
+    let (columns, key) = (names(table.columns), names(table.key()));
+    let sql = format!("SELECT {columns} FROM {} ORDER BY {key}", table.at(version));
+    let mut snapshot = store.snapshot().await.unwrap();
+    let rows = snapshot.select(Select { sql, parameters: Vec::new() }).await.unwrap();
+    rows.into_iter().map(crate::value::Fields::rest).collect()
+}
+
+/// What rows must read like.
+fn values<R: Row>(rows: &[R]) -> Vec<Vec<Value>> {
+    let value = |cell: Cell<'_>| match cell {
+        Cell::Null => Value::Null,
+        Cell::Int(number) => Value::Int(number),
+        Cell::Text(text) => Value::Text(text.to_owned()),
+    };
+    let row = |row: &R| {
+        let mut cells = Vec::new();
+        row.cells(&mut cells);
+        cells.into_iter().map(value).collect()
+    };
+    rows.iter().map(row).collect()
+}
+
+/// Commits changes on top of `begun`.
+async fn commit(store: &dyn Store, from: u64, changes: &Changes) -> Result<Commit, Error> {
+    store.commit(FIRST, from, &checkpoint(P0, from + 1), changes).await
+}
+
+/// Before anything is made there is no version and none is active.
+pub async fn a_fresh_store_has_no_version(factory: &dyn Factory) {
+    let store = factory.create().await;
+    assert_eq!(active(&*store).await, None);
+    let mut snapshot = store.snapshot().await.unwrap();
+    assert_eq!(read::versions(&mut *snapshot).await.unwrap(), []);
+}
+
+/// Making a version twice is finding it; it keeps its first time.
+pub async fn a_version_is_made_once_and_found_again(factory: &dyn Factory) {
+    let store = factory.create().await;
+    store.create_version(FIRST, at(1)).await.unwrap();
+    store.create_version(FIRST, at(2)).await.unwrap();
+    let mut snapshot = store.snapshot().await.unwrap();
+    let versions = read::versions(&mut *snapshot).await.unwrap();
+    assert_eq!(versions.iter().map(|info| (info.version, info.created_at)).collect::<Vec<_>>(), [(FIRST, at(1))]);
+    for table in TABLES {
+        assert_eq!(rows(&*store, table, FIRST).await, Vec::<Vec<Value>>::new(), "{}", table.name);
+    }
+}
+
+/// The pointer moves only from where the caller believes it to be.
+pub async fn the_pointer_moves_by_compare_and_set(factory: &dyn Factory) {
+    let store = factory.create().await;
+    let second = FIRST.next();
+    store.create_version(FIRST, at(1)).await.unwrap();
+    store.create_version(second, at(2)).await.unwrap();
+    assert_eq!(store.activate(Some(second), FIRST).await.unwrap(), Commit::Superseded);
+    assert_eq!(active(&*store).await, None);
+    assert_eq!(store.activate(None, FIRST).await.unwrap(), Commit::Committed);
+    assert_eq!(store.activate(None, second).await.unwrap(), Commit::Superseded);
+    assert_eq!(active(&*store).await, Some(FIRST));
+    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Commit::Committed);
+    assert_eq!(active(&*store).await, Some(second));
+    let mut snapshot = store.snapshot().await.unwrap();
+    let versions = read::versions(&mut *snapshot).await.unwrap();
+    let states: Vec<&str> = versions.iter().map(|info| info.state.as_str()).collect();
+    assert_eq!(states, ["retired", "active"]);
+}
+
+/// Queries are never sent to tables that are not there.
+pub async fn a_version_that_does_not_exist_is_not_activated(factory: &dyn Factory) {
+    let store = factory.create().await;
+    assert!(matches!(store.activate(None, FIRST).await, Err(Error::NoSuchVersion(FIRST))));
+    assert_eq!(active(&*store).await, None);
+    assert!(matches!(store.begin(FIRST, &checkpoint(P0, 1)).await, Err(Error::NoSuchVersion(FIRST))));
+}
+
+/// What queries answer from stays.
+pub async fn a_version_in_use_is_not_dropped(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    assert_eq!(store.activate(None, FIRST).await.unwrap(), Commit::Committed);
+    assert!(matches!(store.drop_version(FIRST).await, Err(Error::InUse(FIRST))));
+    assert!(found(&*store, FIRST, P0).await.is_some());
+}
+
+/// A dropped version has no tables, no checkpoints, and a commit to it loses; its number can be used again.
+pub async fn dropping_a_version_leaves_nothing_of_it(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let changes = Changes { stock: vec![stock("s", "A", 1)], ..Changes::default() };
+    assert_eq!(commit(&*store, 1, &changes).await.unwrap(), Commit::Committed);
+    store.drop_version(FIRST).await.unwrap();
+    store.drop_version(FIRST).await.unwrap();
+    assert_eq!(found(&*store, FIRST, P0).await, None);
+    assert_eq!(commit(&*store, 2, &changes).await.unwrap(), Commit::Superseded);
+    store.create_version(FIRST, at(2)).await.unwrap();
+    assert_eq!(rows(&*store, &STOCK, FIRST).await, Vec::<Vec<Value>>::new());
+}
+
+/// A second beginning is seen and changes nothing.
+pub async fn a_partition_begins_once(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    assert_eq!(store.begin(FIRST, &checkpoint(P0, 9)).await.unwrap(), Commit::Superseded);
+    assert_eq!(found(&*store, FIRST, P0).await, Some(checkpoint(P0, 1)));
+}
+
+/// Every member, also the largest numbers and a time that is absent.
+pub async fn a_checkpoint_comes_back_as_it_was(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let largest = u64::try_from(i64::MAX).unwrap();
+    let extreme = Checkpoint {
+        next_offset: largest,
+        term: largest,
+        seq: largest,
+        reach: largest,
+        last_valid_offset: largest - 1,
+        recorded_at: None,
+        ..checkpoint(P0, 1)
+    };
+    assert_eq!(store.commit(FIRST, 1, &extreme, &Changes::default()).await.unwrap(), Commit::Committed);
+    assert_eq!(found(&*store, FIRST, P0).await, Some(extreme));
+}
+
+/// The checkpoint is the guard: from anywhere else nothing is written, neither rows nor checkpoint.
+pub async fn a_commit_from_another_offset_writes_nothing(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let changes = Changes { stock: vec![stock("s", "A", 1)], ..Changes::default() };
+    for wrong in [0, 2] {
+        assert_eq!(commit(&*store, wrong, &changes).await.unwrap(), Commit::Superseded);
+    }
+    assert_eq!(found(&*store, FIRST, P0).await, Some(checkpoint(P0, 1)));
+    assert_eq!(rows(&*store, &STOCK, FIRST).await, Vec::<Vec<Value>>::new());
+}
+
+/// Two committers at the same moment, each on a connection of its own.
+pub async fn of_two_committers_one_loses(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let other = factory.open_again().await;
+    for from in 1..20 {
+        let ours = Changes { stock: vec![stock("s", "A", 1)], ..Changes::default() };
+        let theirs = Changes { stock: vec![stock("s", "B", 1)], ..Changes::default() };
+        let (first, second) =
+            futures_util::join!(commit(&*store, from, &ours), commit(&*other, from, &theirs));
+        let outcomes = [first.unwrap(), second.unwrap()];
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Commit::Committed).count(), 1, "{outcomes:?}");
+        assert_eq!(found(&*store, FIRST, P0).await, Some(checkpoint(P0, from + 1)));
+    }
+}
+
+/// The checkpoint of one partition is nothing to another.
+pub async fn partitions_advance_apart(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let other = PartitionId(7);
+    assert_eq!(store.begin(FIRST, &checkpoint(other, 1)).await.unwrap(), Commit::Committed);
+    assert_eq!(commit(&*store, 1, &Changes::default()).await.unwrap(), Commit::Committed);
+    let mut snapshot = store.snapshot().await.unwrap();
+    let all = read::checkpoints(&mut *snapshot, FIRST).await.unwrap();
+    assert_eq!(all, [checkpoint(P0, 2), checkpoint(other, 1)]);
+}
+
+/// Nothing, the empty-most and the longest texts, unicode, and the largest numbers, in every table.
+pub async fn every_kind_of_value_comes_back_as_it_was(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let changes = extreme_changes();
+    assert_eq!(commit(&*store, 1, &changes).await.unwrap(), Commit::Committed);
+    let expected = [
+        (SiteRow::TABLE, values(&changes.sites)),
+        (ItemRow::TABLE, values(&changes.items)),
+        (StockRow::TABLE, values(&changes.stock)),
+        (OrderRow::TABLE, values(&changes.orders)),
+        (OrderLineRow::TABLE, values(&changes.order_lines)),
+        (TrailRow::TABLE, values(&changes.trail)),
+        (MovementRow::TABLE, values(&changes.movements)),
+    ];
+    for (table, expected) in expected {
+        assert!(!expected.is_empty(), "{}", table.name);
+        assert_eq!(rows(&*store, table, FIRST).await, expected, "{}", table.name);
+    }
+}
+
+/// None, one, and counts around every shape of statement.
+pub async fn every_count_of_rows_is_written_whole(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let mut seq = 0;
+    let mut expected = Vec::new();
+    for (from, count) in (1..).zip([0, 1, 3, 4, 5, 31, 32, 33, 255, 256, 257, 513]) {
+        seq += 1;
+        let movements: Vec<MovementRow> = (0..count).map(|line| movement("s", seq, line, "A")).collect();
+        let changes = Changes { movements, ..Changes::default() };
+        assert_eq!(commit(&*store, from, &changes).await.unwrap(), Commit::Committed, "{count}");
+        expected.extend(values(&changes.movements));
+        assert_eq!(rows(&*store, &MOVEMENTS, FIRST).await.len(), expected.len(), "{count}");
+    }
+    assert_eq!(rows(&*store, &MOVEMENTS, FIRST).await, expected);
+}
+
+/// The last values win, and a value can become nothing.
+pub async fn rows_of_state_are_overwritten(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let first = Changes { stock: vec![stock("s", "A", 5)], orders: vec![order("s", "o")], ..Changes::default() };
+    let emptied = OrderRow { customer: None, currency: None, ..order("s", "o") };
+    let second = Changes { stock: vec![stock("s", "A", 0)], orders: vec![emptied], ..Changes::default() };
+    assert_eq!(commit(&*store, 1, &first).await.unwrap(), Commit::Committed);
+    assert_eq!(commit(&*store, 2, &second).await.unwrap(), Commit::Committed);
+    assert_eq!(rows(&*store, &STOCK, FIRST).await, values(&second.stock));
+    assert_eq!(rows(&*store, OrderRow::TABLE, FIRST).await, values(&second.orders));
+}
+
+/// A shorter attempt leaves nothing of a longer one, and other orders are not touched.
+pub async fn stale_lines_are_removed_before_lines_are_written(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let lines = |order_id, count| (0..count).map(move |line| order_line("s", order_id, line));
+    let first = Changes { order_lines: lines("o", 4).chain(lines("p", 2)).collect(), ..Changes::default() };
+    assert_eq!(commit(&*store, 1, &first).await.unwrap(), Commit::Committed);
+    let stale = |from| StaleLines { site: site("s"), order_id: "o".parse().unwrap(), from };
+    let second = Changes {
+        stale_lines: vec![stale(1), stale(2)],
+        order_lines: lines("o", 3).collect(),
+        ..Changes::default()
+    };
+    assert_eq!(commit(&*store, 2, &second).await.unwrap(), Commit::Committed);
+    let expected: Vec<OrderLineRow> = lines("o", 3).chain(lines("p", 2)).collect();
+    assert_eq!(rows(&*store, OrderLineRow::TABLE, FIRST).await, values(&expected));
+}
+
+/// History is added to, never overwritten: the same row again is an error that trying again would not help.
+pub async fn a_movement_is_written_only_once(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let changes = Changes { movements: vec![movement("s", 1, 0, "A")], ..Changes::default() };
+    assert_eq!(commit(&*store, 1, &changes).await.unwrap(), Commit::Committed);
+    let error = commit(&*store, 2, &changes).await.unwrap_err();
+    assert!(matches!(error, Error::DuplicateRow { .. }), "{error:?}");
+    assert!(!error.is_retryable());
+    let changes = Changes { trail: vec![trail("s", 1)], ..Changes::default() };
+    assert_eq!(commit(&*store, 2, &changes).await.unwrap(), Commit::Committed);
+    assert!(matches!(commit(&*store, 3, &changes).await, Err(Error::DuplicateRow { .. })));
+}
+
+/// Whatever a batch wrote before it failed is gone, with its checkpoint, and the store goes on.
+pub async fn a_failed_commit_leaves_nothing(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let twice = vec![movement("s", 1, 0, "A"), movement("s", 1, 0, "A")];
+    let failing = Changes {
+        trail: vec![trail("s", 1)],
+        movements: (0..300).map(|line| movement("s", 2, line, "A")).chain(twice).collect(),
+        stock: vec![stock("s", "A", 1)],
+        ..Changes::default()
+    };
+    assert!(commit(&*store, 1, &failing).await.is_err());
+    assert_eq!(found(&*store, FIRST, P0).await, Some(checkpoint(P0, 1)));
+    for table in [&MOVEMENTS, &TRAIL, &STOCK] {
+        assert_eq!(rows(&*store, table, FIRST).await, Vec::<Vec<Value>>::new(), "{}", table.name);
+    }
+    assert_eq!(commit(&*store, 1, &Changes::default()).await.unwrap(), Commit::Committed);
+}
+
+/// Ids that differ in case or in an accent only are different, and their order is that of their bytes.
+pub async fn keys_compare_byte_for_byte(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let skus = ["A", "B", "a", "a ~", "a-b", "a.b"];
+    let stock: Vec<StockRow> = skus.iter().map(|sku| stock("s", sku, 1)).collect();
+    let mut sorted = stock.clone();
+    sorted.sort_by(|a, b| a.sku.as_str().as_bytes().cmp(b.sku.as_str().as_bytes()));
+    let changes = Changes { stock, ..Changes::default() };
+    assert_eq!(commit(&*store, 1, &changes).await.unwrap(), Commit::Committed);
+    assert_eq!(rows(&*store, &STOCK, FIRST).await, values(&sorted));
+}
+
+/// Any number of keys; those that have no row are not answered.
+pub async fn rows_are_loaded_by_key(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let stock_rows: Vec<StockRow> = (0..300).map(|number| stock("s", &format!("sku-{number}"), number)).collect();
+    let mut extreme = extreme_changes();
+    extreme.stock.extend(stock_rows.clone());
+    assert_eq!(commit(&*store, 1, &extreme).await.unwrap(), Commit::Committed);
+    for count in [1, 4, 33, 257, 300] {
+        let wanted = &stock_rows[..count];
+        let mut skus: Vec<_> = wanted.iter().map(|row| row.sku.clone()).collect();
+        skus.push(sku("never seen"));
+        let missing = Missing { stock: HashMap::from([(site("s"), skus)]), orders: HashMap::new() };
+        let mut loaded = read::load(&*store, FIRST, &checkpoint(P0, 2), &missing).await.unwrap().unwrap();
+        loaded.stock.sort_by_key(|row| row.on_hand);
+        assert_eq!(loaded.stock, wanted, "{count}");
+    }
+    let wanted = extreme.orders[0].clone();
+    let orders = HashMap::from([(wanted.site.clone(), vec![wanted.order_id.clone()])]);
+    let missing = Missing { stock: HashMap::new(), orders };
+    let loaded = read::load(&*store, FIRST, &checkpoint(P0, 2), &missing).await.unwrap().unwrap();
+    assert_eq!(loaded.orders, [wanted]);
+}
+
+/// Rows that are newer than the caller's checkpoint would be folded into twice.
+pub async fn nothing_is_loaded_from_another_checkpoint(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    assert_eq!(commit(&*store, 1, &Changes::default()).await.unwrap(), Commit::Committed);
+    let missing = Missing { stock: HashMap::from([(site("s"), vec![sku("A")])]), orders: HashMap::new() };
+    assert!(read::load(&*store, FIRST, &checkpoint(P0, 1), &missing).await.unwrap().is_none());
+    assert!(read::load(&*store, FIRST, &checkpoint(P0, 2), &missing).await.unwrap().is_some());
+}
+
+/// A reader sees one moment, whatever is written meanwhile, and writers do not wait for it.
+pub async fn a_snapshot_does_not_move(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let mut snapshot = store.snapshot().await.unwrap();
+    let before = read::checkpoint(&mut *snapshot, FIRST, P0).await.unwrap();
+    let changes = Changes { stock: vec![stock("s", "A", 1)], ..Changes::default() };
+    assert_eq!(commit(&*store, 1, &changes).await.unwrap(), Commit::Committed);
+    assert_eq!(read::checkpoint(&mut *snapshot, FIRST, P0).await.unwrap(), before);
+    let sql = format!("SELECT site FROM {}", STOCK.at(FIRST));
+    let select = Select { sql, parameters: Vec::new() };
+    assert!(snapshot.select(select).await.unwrap().is_empty());
+    drop(snapshot);
+    assert_eq!(rows(&*store, &STOCK, FIRST).await.len(), 1);
+}
+
+/// Two versions have their own rows and checkpoints; comparing them finds the first difference.
+pub async fn versions_do_not_see_each_other(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let second = FIRST.next();
+    store.create_version(second, at(2)).await.unwrap();
+    assert_eq!(store.begin(second, &checkpoint(P0, 1)).await.unwrap(), Commit::Committed);
+    assert_eq!(commit(&*store, 1, &extreme_changes()).await.unwrap(), Commit::Committed);
+    assert_eq!(found(&*store, second, P0).await, Some(checkpoint(P0, 1)));
+    let compared = compare((&*store, FIRST), (&*store, second)).await.unwrap();
+    assert_eq!(compared.difference.map(|difference| difference.table), Some("sites"));
+    let next = checkpoint(P0, 2);
+    assert_eq!(store.commit(second, 1, &next, &extreme_changes()).await.unwrap(), Commit::Committed);
+    let compared = compare((&*store, FIRST), (&*store, second)).await.unwrap();
+    assert_eq!(compared.difference, None);
+    assert_eq!(compared.rows(), u64::try_from(extreme_changes().rows()).unwrap());
+}
+
+/// What is committed is there for others at once.
+pub async fn another_process_sees_what_is_committed(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let other = factory.open_again().await;
+    for from in 1..5 {
+        let (writer, reader) = if from % 2 == 0 { (&store, &other) } else { (&other, &store) };
+        assert_eq!(commit(&**writer, from, &Changes::default()).await.unwrap(), Commit::Committed);
+        assert_eq!(found(&**reader, FIRST, P0).await, Some(checkpoint(P0, from + 1)));
+    }
+}

@@ -1,0 +1,96 @@
+//! The trail: one row per decision of a site, with who, when and why, and what the movements do not say.
+//!
+//! A decision is called by its first event; what its other events changed stands in its movements.
+
+use serde::Serialize;
+use stockledger_schemas::event::{CountedLine, RefusedLine};
+use stockledger_schemas::{Event, Level, OrderId, Quantity, Sku};
+
+use super::{Reason, Step};
+use crate::rows::TrailRow;
+
+pub(super) fn add(step: &mut Step<'_>) -> Result<(), Reason> {
+    let decision = step.decision;
+    let Some(event) = decision.events.first() else { return Ok(()) };
+    let context = &decision.context;
+    let row = TrailRow {
+        site: step.site.clone(),
+        seq: step.seq,
+        kind: event.type_name(),
+        order_id: order_of(event).cloned(),
+        recorded_at: decision.recorded_at,
+        occurred_at: decision.occurred_at(),
+        actor: context.actor.clone(),
+        reason: context.reason.or_else(|| reason_of(event)),
+        note: context.note.clone(),
+        reference: context.reference.clone(),
+        idempotency_key: decision.request.as_ref().map(|request| request.key.clone()),
+        correlation_id: context.correlation_id.clone(),
+        detail: detail_of(event)?,
+    };
+    step.view.add_trail(row);
+    Ok(())
+}
+
+fn order_of(event: &Event) -> Option<&OrderId> {
+    match event {
+        Event::OrderPlaced(placed) => Some(&placed.order_id),
+        Event::OutOfStock(refused) => Some(&refused.order_id),
+        Event::OrderShipped(shipped) => Some(&shipped.order.order_id),
+        Event::OrderCancelled(cancelled) => Some(&cancelled.order.order_id),
+        Event::OrderReturned(returned) => Some(&returned.order.order_id),
+        Event::CommandRefused(refused) => refused.order_id.as_ref(),
+        _ => None,
+    }
+}
+
+/// A hold says why in its event; the context then need not.
+fn reason_of(event: &Event) -> Option<stockledger_schemas::Reason> {
+    match event {
+        Event::StockHeld(held) => Some(held.reason.into()),
+        Event::HoldReleased(released) => Some(released.reason.into()),
+        _ => None,
+    }
+}
+
+/// The detail of a row of `trail` that has lines.
+#[derive(Serialize)]
+struct Lines<L> {
+    lines: Vec<L>,
+}
+
+#[derive(Serialize)]
+struct ShortLine<'a> {
+    sku: &'a Sku,
+    requested: Quantity,
+    available: Level,
+}
+
+#[derive(Serialize)]
+struct CountLine<'a> {
+    sku: &'a Sku,
+    counted: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counted_at_seq: Option<u64>,
+}
+
+fn detail_of(event: &Event) -> Result<Option<String>, Reason> {
+    match event {
+        Event::OutOfStock(refused) => json(&Lines { lines: refused.lines.iter().map(short_line).collect() }),
+        Event::StockCounted(counted) => json(&Lines { lines: counted.lines.iter().map(count_line).collect() }),
+        Event::CommandRefused(refused) => json(refused),
+        _ => Ok(None),
+    }
+}
+
+fn json(detail: &impl Serialize) -> Result<Option<String>, Reason> {
+    serde_json::to_string(detail).map(Some).map_err(|_| Reason::Detail)
+}
+
+fn short_line(line: &RefusedLine) -> ShortLine<'_> {
+    ShortLine { sku: &line.sku, requested: line.requested, available: line.available }
+}
+
+fn count_line(line: &CountedLine) -> CountLine<'_> {
+    CountLine { sku: &line.sku, counted: line.counted, counted_at_seq: line.counted_at_seq }
+}

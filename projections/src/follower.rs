@@ -1,0 +1,248 @@
+//! One partition of one version, moved forward batch by batch. The live projector and the rebuild both drive it.
+//!
+//! Everything in memory is ahead of the store only within [`Follower::advance`]. Whatever goes wrong there, the follower
+//! is dropped and made again from the checkpoint.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stockledger_chain::{Halt, State, Verdict, admit};
+use stockledger_log::{Log, Reader, StoredRecord};
+use stockledger_schemas::{Decision, PartitionId, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::checkpoint::Checkpoint;
+use crate::fold::{Impossible, fold};
+use crate::read;
+use crate::stop::{Halted, Stop};
+use crate::store::{Commit, Store};
+use crate::table::Version;
+use crate::verify::verify;
+use crate::view::View;
+
+/// Most records of one read.
+const READ_RECORDS_MAX: usize = 512;
+/// A batch is closed once it has so many decisions.
+const BATCH_DECISIONS_MAX: u64 = 4_096;
+/// A batch is closed once it would write so many rows.
+const BATCH_ROWS_MAX: usize = 40_000;
+
+/// What a follower works with.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// Reads one partition and writes its rows.
+pub(crate) struct Follower {
+    source: Source,
+    version: Version,
+    state: State,
+    checkpoint: Checkpoint,
+    view: View,
+    reader: Box<dyn Reader>,
+    /// Records that were read and are beyond what was asked for.
+    pending: VecDeque<StoredRecord>,
+}
+
+/// What one call of [`Follower::advance`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Advance {
+    /// Decisions that were committed.
+    pub(crate) decisions: u64,
+    /// Events in them.
+    pub(crate) events: u64,
+    /// Whether there was nothing more to read.
+    pub(crate) is_level: bool,
+}
+
+impl Follower {
+    /// Goes on where the checkpoint is, once the log is seen to be the one that the checkpoint remembers.
+    pub(crate) async fn resume(source: Source, version: Version, partition: PartitionId) -> Result<Self, Stop> {
+        let mut snapshot = source.store.snapshot().await?;
+        let checkpoint = read::checkpoint(&mut *snapshot, version, partition).await?;
+        drop(snapshot);
+        let begin = verify(&*source.log, partition, checkpoint.as_ref()).await?;
+        let checkpoint = match checkpoint {
+            Some(checkpoint) => checkpoint,
+            None => {
+                let first = Checkpoint::of(&begin, None);
+                match source.store.begin(version, &first).await? {
+                    Commit::Committed => first,
+                    Commit::Superseded => return Err(Stop::Superseded),
+                }
+            }
+        };
+        let reader = source.log.reader(partition.0, checkpoint.next_offset).await?;
+        let view = if checkpoint.seq == 0 { View::of_nothing() } else { View::default() };
+        let state = checkpoint.state(&begin);
+        Ok(Self { source, version, state, checkpoint, view, reader, pending: VecDeque::new() })
+    }
+
+    pub(crate) const fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(crate) const fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Commits the next batch of records below `until`; waits for the first for at most `patience`.
+    pub(crate) async fn advance(&mut self, until: u64, patience: Duration) -> Result<Advance, Stop> {
+        let mut batch = Batch { recorded_at: self.checkpoint.recorded_at, ..Batch::default() };
+        loop {
+            let patience = if batch.records == 0 { patience } else { Duration::ZERO };
+            let records = self.next_records(until, patience).await?;
+            if records.is_empty() {
+                batch.is_level = true;
+                break;
+            }
+            batch.halt = self.take(records, &mut batch).await?;
+            if batch.halt.is_some() || batch.is_full(&self.view) {
+                break;
+            }
+        }
+        self.commit(batch).await
+    }
+
+    /// Admits and folds records into the view; what stops the partition for good comes back beside what stands before it.
+    async fn take(&mut self, records: Vec<StoredRecord>, batch: &mut Batch) -> Result<Option<Halted>, Stop> {
+        let from = self.state;
+        let admitted = blocking(move || admit_all(from, &records)).await?;
+        batch.records += admitted.state.next_offset - self.state.next_offset;
+        let missing = self.view.missing(admitted.decisions.iter().map(|(_, decision)| &**decision));
+        if !missing.is_empty() {
+            let loaded = read::load(&*self.source.store, self.version, &self.checkpoint, &missing).await?;
+            let loaded = loaded.ok_or(Stop::Superseded)?;
+            self.view.load_stock(loaded.stock);
+            self.view.load_orders(loaded.orders);
+        }
+        for (_, decision) in &admitted.decisions {
+            batch.decisions += 1;
+            batch.events += decision.events.len() as u64;
+            batch.recorded_at = Some(decision.recorded_at);
+        }
+        let view = std::mem::take(&mut self.view);
+        let (view, folded) = blocking(move || fold_all(view, &admitted.decisions)).await?;
+        match folded {
+            Ok(()) => {
+                self.view = view;
+                self.state = admitted.state;
+                Ok(admitted.halt.map(Halted::Broken))
+            }
+            Err((offset, impossible)) => Err(self.stop_before(offset, impossible).await),
+        }
+    }
+
+    /// Commits everything before the impossible decision, so that the partition stops exactly there.
+    async fn stop_before(&mut self, offset: u64, impossible: Impossible) -> Stop {
+        let partition = self.state.partition;
+        let resumed = Self::resume(self.source.clone(), self.version, partition).await;
+        *self = match resumed {
+            Ok(follower) => follower,
+            Err(stop) => return stop,
+        };
+        while self.checkpoint.next_offset < offset {
+            match Box::pin(self.advance(offset, Duration::ZERO)).await {
+                Ok(Advance { is_level: true, .. }) if self.checkpoint.next_offset < offset => return Stop::Superseded,
+                Ok(_) => {}
+                Err(stop) => return stop,
+            }
+        }
+        Stop::Halted(Halted::Impossible { partition, offset, impossible })
+    }
+
+    async fn commit(&mut self, batch: Batch) -> Result<Advance, Stop> {
+        if self.state.next_offset != self.checkpoint.next_offset {
+            let next = Checkpoint::of(&self.state, batch.recorded_at);
+            let changes = self.view.take_changes();
+            let expected = self.checkpoint.next_offset;
+            match self.source.store.commit(self.version, expected, &next, &changes).await? {
+                Commit::Committed => self.checkpoint = next,
+                Commit::Superseded => return Err(Stop::Superseded),
+            }
+            self.view.trim();
+        }
+        match batch.halt {
+            Some(halted) => Err(Stop::Halted(halted)),
+            None => Ok(Advance {
+                decisions: batch.decisions,
+                events: batch.events,
+                is_level: batch.is_level,
+            }),
+        }
+    }
+
+    /// The next records below `until`. None if none came, or if the process is to stop.
+    async fn next_records(&mut self, until: u64, patience: Duration) -> Result<Vec<StoredRecord>, Stop> {
+        if self.pending.is_empty() && self.state.next_offset < until {
+            let cancelled = self.source.cancel.cancelled();
+            // Both branches are cancel-safe: a read that was dropped took nothing.
+            let records = tokio::select! {
+                biased;
+                () = cancelled => return Ok(Vec::new()),
+                records = self.reader.next(READ_RECORDS_MAX, patience) => records?,
+            };
+            self.pending = records.into();
+        }
+        let below = self.pending.partition_point(|record| record.offset < until);
+        Ok(self.pending.drain(..below).collect())
+    }
+}
+
+/// What a batch has taken so far.
+#[derive(Default)]
+struct Batch {
+    records: u64,
+    decisions: u64,
+    events: u64,
+    recorded_at: Option<Timestamp>,
+    is_level: bool,
+    halt: Option<Halted>,
+}
+
+impl Batch {
+    fn is_full(&self, view: &View) -> bool {
+        self.records >= BATCH_DECISIONS_MAX || view.changed_rows() >= BATCH_ROWS_MAX
+    }
+}
+
+struct Admitted {
+    state: State,
+    decisions: Vec<(u64, Box<Decision>)>,
+    halt: Option<Halt>,
+}
+
+fn admit_all(mut state: State, records: &[StoredRecord]) -> Admitted {
+    let mut decisions = Vec::with_capacity(records.len());
+    for record in records {
+        match admit(&state, record.offset, &record.value) {
+            Ok(admission) => {
+                state = admission.next;
+                if let Verdict::Decision(decision) = admission.verdict {
+                    decisions.push((record.offset, decision));
+                }
+            }
+            Err(halt) => return Admitted { state, decisions, halt: Some(halt) },
+        }
+    }
+    Admitted { state, decisions, halt: None }
+}
+
+fn fold_all(
+    mut view: View,
+    decisions: &[(u64, Box<Decision>)],
+) -> (View, Result<(), (u64, Impossible)>) {
+    let folded = decisions
+        .iter()
+        .try_for_each(|(offset, decision)| fold(&mut view, decision).map_err(|impossible| (*offset, impossible)));
+    (view, folded)
+}
+
+/// Decoding and folding a batch takes milliseconds, which is too long for a thread that others wait for.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stop> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Stop::Halted(Halted::Panicked(error)))
+}

@@ -1,0 +1,157 @@
+//! What people ask the read tables. Every answer is of one moment: pointer, checkpoint and rows are read in one snapshot.
+//!
+//! The SQL is portable and stands beside the function that needs it; `{stock}` stands for that table in the active
+//! version. Before anything was projected every answer is that of an empty ledger.
+//!
+//! What is absent on purpose: no rule of business, no cursor encoding, no limit of its own.
+
+mod directory;
+mod movements;
+mod orders;
+mod stock;
+mod wait;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use stockledger_schemas::{PartitionId, Position, SiteId, Timestamp};
+
+pub use self::movements::{Direction, MovementKey};
+pub use self::wait::Waited;
+use crate::progress::Progress;
+use crate::read;
+use crate::store::{Error, Select, Snapshot, Store};
+use crate::table::{Version, at_version};
+use crate::value::{Fields, Value};
+use crate::views::{Answer, AsOf, Page};
+
+/// What every query returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The query side; clones are cheap and share what is remembered.
+#[derive(Clone)]
+pub struct Queries {
+    store: Arc<dyn Store>,
+    progress: Option<Progress>,
+    /// A site never moves, so where it lives is remembered for ever.
+    homes: Arc<RwLock<HashMap<SiteId, PartitionId>>>,
+}
+
+impl Queries {
+    /// Queries over a store. With the `progress` of a projector in this process, waiting for a position needs no polling.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, progress: Option<Progress>) -> Self {
+        Self { store, progress, homes: Arc::default() }
+    }
+
+    /// How far every partition of the active version is, by partition.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn positions(&self) -> Result<Vec<AsOf>> {
+        let mut snapshot = self.store.snapshot().await?;
+        let Some(version) = read::active(&mut *snapshot).await? else { return Ok(Vec::new()) };
+        let checkpoints = read::checkpoints(&mut *snapshot, version).await?;
+        let as_of = |checkpoint: &crate::Checkpoint| AsOf {
+            position: checkpoint.position(),
+            as_of: checkpoint.recorded_at,
+        };
+        Ok(checkpoints.iter().map(as_of).collect())
+    }
+
+    /// All versions of the tables, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn versions(&self) -> Result<Vec<read::VersionInfo>> {
+        let mut snapshot = self.store.snapshot().await?;
+        read::versions(&mut *snapshot).await
+    }
+
+    /// The active version at one moment, as far as one partition of it is.
+    async fn moment(&self, partition: PartitionId) -> Result<Option<Moment>> {
+        let mut snapshot = self.store.snapshot().await?;
+        let sql = "SELECT a.version, c.seq, c.recorded_at FROM projection_active a \
+                   LEFT JOIN projection_checkpoints c ON c.version = a.version AND c.partition_id = ? \
+                   WHERE a.id = 1 AND a.version > 0";
+        let select = Select { sql: sql.to_owned(), parameters: vec![partition.into()] };
+        let Some(mut fields) = snapshot.select(select).await?.pop() else { return Ok(None) };
+        let version = Version(fields.number()?);
+        let seq = match fields.optional_int()? {
+            Some(seq) => seq_of(seq)?,
+            None => 0,
+        };
+        let at = AsOf { position: Position::new(partition, seq), as_of: fields.optional_time()? };
+        Ok(Some(Moment { snapshot, version, at }))
+    }
+
+    fn home(&self, site: &SiteId) -> Option<PartitionId> {
+        self.homes.read().unwrap_or_else(PoisonError::into_inner).get(site).copied()
+    }
+
+    fn remember_home(&self, site: SiteId, partition: PartitionId) {
+        self.homes.write().unwrap_or_else(PoisonError::into_inner).insert(site, partition);
+    }
+}
+
+impl std::fmt::Debug for Queries {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Queries").finish_non_exhaustive()
+    }
+}
+
+/// The tables of one version at one moment.
+struct Moment {
+    snapshot: Box<dyn Snapshot>,
+    version: Version,
+    at: AsOf,
+}
+
+impl Moment {
+    async fn select(&mut self, sql: &str, parameters: Vec<Value>) -> Result<Vec<Fields>> {
+        let sql = at_version(sql, self.version);
+        debug_assert_eq!(sql.matches('?').count(), parameters.len());
+        self.snapshot.select(Select { sql, parameters }).await
+    }
+
+    async fn select_one(&mut self, sql: &str, parameters: Vec<Value>) -> Result<Option<Fields>> {
+        Ok(self.select(sql, parameters).await?.pop())
+    }
+
+    const fn answer<T>(&self, value: T) -> Answer<T> {
+        Answer { at: self.at, value }
+    }
+
+    const fn position(&self, seq: u64) -> Position {
+        Position::new(self.at.position.partition, seq)
+    }
+}
+
+/// The answer of a ledger of which nothing was projected yet.
+const fn nothing_yet<T>(partition: PartitionId, value: T) -> Answer<T> {
+    const BEGIN: Option<Timestamp> = None;
+    Answer { at: AsOf { position: Position::new(partition, 0), as_of: BEGIN }, value }
+}
+
+/// One row more than a page holds, to see whether there is a next page.
+const fn one_more(limit: u32) -> u32 {
+    limit.saturating_add(1)
+}
+
+/// A page of what was found with [`one_more`].
+fn page<T, K>(mut data: Vec<T>, limit: u32, key: impl Fn(&T) -> K) -> Page<T, K> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = data.len() > limit;
+    data.truncate(limit);
+    let next = if has_more { data.last().map(key) } else { None };
+    Page { data, next }
+}
+
+const fn no_page<T, K>() -> Page<T, K> {
+    Page { data: Vec::new(), next: None }
+}
+
+fn seq_of(number: i64) -> Result<u64> {
+    u64::try_from(number)
+        .map_err(|_| Error::Unreadable { expected: "a sequence number", found: number.to_string() })
+}

@@ -1,0 +1,228 @@
+//! Orders and their trails.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use stockledger_schemas::{OrderId, OrderStatus, Reason, Reference, Sku};
+
+use super::movements::changes;
+use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page, seq_of};
+use crate::read::by_key;
+use crate::rows::{OrderLineRow, OrderRow};
+use crate::store::Error;
+use crate::table::ORDER_LINES;
+use crate::value::{Fields, Value};
+use crate::views::{Answer, KnownSite, Order, OrderLine, Page, TrailLine, TrailStep};
+
+const ORDER_COLUMNS: &str = "site, order_id, status, customer, currency, placed_seq, placed_at, occurred_at, \
+                             line_count, seq";
+
+impl Queries {
+    /// An order, accepted or refused, with its lines.
+    ///
+    /// # Errors
+    /// As [`Queries::site`].
+    pub async fn order(&self, known: &KnownSite, order_id: &OrderId) -> Result<Option<Answer<Order>>> {
+        let Some(mut moment) = self.moment(known.partition).await? else { return Ok(None) };
+        let sql = format!("SELECT {ORDER_COLUMNS} FROM {{orders}} WHERE site = ? AND order_id = ?");
+        let Some(fields) = moment.select_one(&sql, vec![(&known.site).into(), order_id.into()]).await? else {
+            return Ok(None);
+        };
+        let order = with_lines(&mut moment, known, vec![OrderRow::read(fields)?]).await?.pop();
+        Ok(order.map(|(_, order)| moment.answer(order)))
+    }
+
+    /// Orders of a site, the newest placed first, those of one status if it is given. `before` is the key of the page
+    /// before, a sequence number of placing.
+    ///
+    /// # Errors
+    /// As [`Queries::site`].
+    pub async fn orders(
+        &self,
+        known: &KnownSite,
+        status: Option<OrderStatus>,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Answer<Page<Order, u64>>> {
+        let Some(mut moment) = self.moment(known.partition).await? else {
+            return Ok(nothing_yet(known.partition, no_page()));
+        };
+        let filter = if status.is_some() { "AND status = ?" } else { "" };
+        let sql = format!(
+            "SELECT {ORDER_COLUMNS} FROM {{orders}} WHERE site = ? {filter} AND placed_seq < ? \
+             ORDER BY placed_seq DESC LIMIT ?"
+        );
+        let mut parameters = vec![Value::from(&known.site)];
+        parameters.extend(status.map(|status| Value::Text(status.as_str().to_owned())));
+        parameters.extend([Value::from(before.unwrap_or(u64::MAX)), one_more(limit).into()]);
+        let rows = moment.select(&sql, parameters).await?;
+        let rows = rows.into_iter().map(OrderRow::read).collect::<Result<_>>()?;
+        let orders = with_lines(&mut moment, known, rows).await?;
+        let Page { data, next } = page(orders, limit, |(placed_seq, _)| *placed_seq);
+        let data = data.into_iter().map(|(_, order)| order).collect();
+        Ok(moment.answer(Page { data, next }))
+    }
+
+    /// Everything that was decided about an order, oldest first, beginning after a sequence number. Empty if nothing ever
+    /// was.
+    ///
+    /// # Errors
+    /// As [`Queries::site`].
+    pub async fn order_trail(
+        &self,
+        known: &KnownSite,
+        order_id: &OrderId,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Answer<Page<TrailStep, u64>>> {
+        let Some(mut moment) = self.moment(known.partition).await? else {
+            return Ok(nothing_yet(known.partition, no_page()));
+        };
+        let sql = "SELECT seq, type, recorded_at, occurred_at, actor, reason, note, reference_type, reference_id, \
+                   idempotency_key, correlation_id, detail \
+                   FROM {trail} WHERE site = ? AND order_id = ? AND seq > ? ORDER BY seq LIMIT ?";
+        let from = after.unwrap_or(0);
+        let parameters =
+            vec![(&known.site).into(), order_id.into(), Value::from(from), one_more(limit).into()];
+        let rows = moment.select(sql, parameters).await?;
+        let steps = rows.into_iter().map(|fields| step(&moment, fields)).collect::<Result<_>>()?;
+        let mut page = page(steps, limit, |step: &TrailStep| step.position.seq);
+        if let Some(last) = page.data.last().map(|step| step.position.seq) {
+            let mut lines = moved_lines(&mut moment, known, order_id, (from, last)).await?;
+            for step in &mut page.data {
+                step.lines.extend(lines.remove(&step.position.seq).unwrap_or_default());
+            }
+        }
+        Ok(moment.answer(page))
+    }
+}
+
+/// Orders with their lines, each behind the number of the decision that placed it.
+async fn with_lines(moment: &mut Moment, known: &KnownSite, rows: Vec<OrderRow>) -> Result<Vec<(u64, Order)>> {
+    let order_ids: Vec<OrderId> = rows.iter().map(|row| row.order_id.clone()).collect();
+    let found = by_key(
+        &mut *moment.snapshot,
+        &ORDER_LINES,
+        moment.version,
+        &known.site,
+        &order_ids,
+        OrderLineRow::read,
+    )
+    .await?;
+    let mut lines: HashMap<OrderId, Vec<OrderLineRow>> = HashMap::new();
+    for line in found {
+        lines.entry(line.order_id.clone()).or_default().push(line);
+    }
+    rows.into_iter()
+        .map(|row| {
+            let mut lines = lines.remove(&row.order_id).unwrap_or_default();
+            lines.sort_unstable_by_key(|line| line.line);
+            let placed_seq = seq_of(row.placed_seq)?;
+            Ok((placed_seq, order(moment, row, lines)?))
+        })
+        .collect()
+}
+
+fn order(moment: &Moment, row: OrderRow, lines: Vec<OrderLineRow>) -> Result<Order> {
+    Ok(Order {
+        site: row.site,
+        order_id: row.order_id,
+        status: row.status,
+        customer: row.customer,
+        currency: row.currency,
+        lines: lines.into_iter().map(order_line).collect(),
+        placed_at: row.placed_at,
+        occurred_at: row.occurred_at,
+        position: moment.position(seq_of(row.seq)?),
+    })
+}
+
+fn order_line(row: OrderLineRow) -> OrderLine {
+    OrderLine {
+        sku: row.sku,
+        ordered: row.ordered,
+        shipped: row.shipped,
+        cancelled: row.cancelled,
+        returned: row.returned,
+        unit_price_minor: row.unit_price_minor,
+    }
+}
+
+fn step(moment: &Moment, mut fields: Fields) -> Result<TrailStep> {
+    let position = moment.position(fields.number()?);
+    let kind: String = fields.text()?;
+    let mut step = TrailStep {
+        position,
+        recorded_at: fields.time()?,
+        occurred_at: fields.time()?,
+        actor: fields.text()?,
+        reason: fields.optional_word("a reason", Reason::from_word)?,
+        note: fields.optional_text()?,
+        reference: reference(&mut fields)?,
+        idempotency_key: fields.optional_text()?,
+        correlation_id: fields.optional_text()?,
+        lines: Vec::new(),
+        refused: None,
+        kind,
+    };
+    if let Some(detail) = fields.optional_text::<String>()? {
+        add_detail(&mut step, &detail)?;
+    }
+    Ok(step)
+}
+
+pub(super) fn reference(fields: &mut Fields) -> Result<Option<Reference>> {
+    let (kind, id) = (fields.optional_text()?, fields.optional_text()?);
+    Ok(kind.zip(id).map(|(kind, id)| Reference { kind, id }))
+}
+
+/// What the trail's `detail` says of an order that was short of goods.
+#[derive(Deserialize)]
+struct Shortages {
+    lines: Vec<Shortage>,
+}
+
+#[derive(Deserialize)]
+struct Shortage {
+    sku: Sku,
+    requested: i64,
+    available: i64,
+}
+
+fn add_detail(step: &mut TrailStep, detail: &str) -> Result<()> {
+    let unreadable = |_| Error::Unreadable { expected: "the detail of a decision", found: detail.to_owned() };
+    match step.kind.as_str() {
+        "out_of_stock" => {
+            let Shortages { lines } = serde_json::from_str(detail).map_err(unreadable)?;
+            step.lines = lines
+                .into_iter()
+                .map(|Shortage { sku, requested, available }| TrailLine::Refused { sku, requested, available })
+                .collect();
+        }
+        "command_refused" => step.refused = Some(serde_json::from_str(detail).map_err(unreadable)?),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What the decisions about an order moved, by decision, for those after `from` up to `to`.
+async fn moved_lines(
+    moment: &mut Moment,
+    known: &KnownSite,
+    order_id: &OrderId,
+    (from, to): (u64, u64),
+) -> Result<HashMap<u64, Vec<TrailLine>>> {
+    let sql = "SELECT m.seq, m.sku, m.d_on_hand, m.d_reserved, m.d_held, m.on_hand, m.reserved, m.held \
+               FROM {trail} t JOIN {movements} m ON m.site = t.site AND m.seq = t.seq \
+               WHERE t.site = ? AND t.order_id = ? AND t.seq > ? AND t.seq <= ? ORDER BY m.seq, m.line";
+    let parameters = vec![(&known.site).into(), order_id.into(), Value::from(from), Value::from(to)];
+    let mut lines: HashMap<u64, Vec<TrailLine>> = HashMap::new();
+    for mut fields in moment.select(sql, parameters).await? {
+        let seq = fields.number()?;
+        let sku = fields.text()?;
+        let (delta, after) = changes(&mut fields)?;
+        let quantity = delta.on_hand.abs().max(delta.reserved.abs()).max(delta.held.abs());
+        lines.entry(seq).or_default().push(TrailLine::Moved { sku, quantity, delta, after });
+    }
+    Ok(lines)
+}

@@ -1,0 +1,72 @@
+//! Read your own writes: waiting until the tables include a position.
+
+use std::time::Duration;
+
+use stockledger_schemas::{PartitionId, Position};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Queries, Result};
+use crate::progress::Activity;
+
+/// How often the checkpoints are looked at while the projector of another process works.
+const POLL: Duration = Duration::from_millis(10);
+
+/// What came of waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waited {
+    /// The tables include every position asked for.
+    Reached,
+    /// They do not; this is how far the partitions asked for are.
+    Behind {
+        /// A position for each partition asked for, in that order.
+        reached: Vec<Position>,
+    },
+}
+
+impl Queries {
+    /// Waits until the active version includes all of `positions`, at most until `deadline`; the tables are looked at once
+    /// in any case. Ends early when a partition of this process has halted below what is asked for.
+    ///
+    /// # Errors
+    /// As [`Queries::site`].
+    pub async fn wait_for(&self, positions: &[Position], deadline: Instant) -> Result<Waited> {
+        loop {
+            let reached = self.reached(positions).await?;
+            let is_missing = |(wanted, reached): (&Position, &Position)| reached.seq < wanted.seq;
+            let missing = positions.iter().zip(&reached).find(|pair| is_missing(*pair)).map(|(wanted, _)| *wanted);
+            let Some(wanted) = missing else { return Ok(Waited::Reached) };
+            if Instant::now() >= deadline || self.has_halted(wanted.partition) {
+                return Ok(Waited::Behind { reached });
+            }
+            self.until_moved(wanted, deadline).await;
+        }
+    }
+
+    /// How far the partitions of `positions` are in the active version.
+    async fn reached(&self, positions: &[Position]) -> Result<Vec<Position>> {
+        let all = self.positions().await?;
+        let of = |partition: PartitionId| all.iter().find(|found| found.position.partition == partition);
+        let seq = |partition| of(partition).map_or(0, |found| found.position.seq);
+        Ok(positions.iter().map(|wanted| Position::new(wanted.partition, seq(wanted.partition))).collect())
+    }
+
+    fn has_halted(&self, partition: PartitionId) -> bool {
+        let status = self.progress.as_ref().and_then(|progress| progress.of(partition));
+        status.is_some_and(|status| matches!(status.activity, Activity::Halted { .. }))
+    }
+
+    /// Returns when it is worth looking again. The projector of this process says when; that of another one does not, and
+    /// right after a switch even our own may have passed the position in the version before.
+    async fn until_moved(&self, wanted: Position, deadline: Instant) {
+        let poll = deadline.min(Instant::now() + POLL);
+        match &self.progress {
+            Some(progress) if progress.of(wanted.partition).is_some_and(|status| status.position < wanted) => {
+                let is_reached = |status: &crate::Status| {
+                    status.position >= wanted || matches!(status.activity, Activity::Halted { .. })
+                };
+                progress.until(wanted.partition, deadline, is_reached).await;
+            }
+            _ => sleep_until(poll).await,
+        }
+    }
+}

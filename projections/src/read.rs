@@ -1,0 +1,178 @@
+//! What the projector and the operator read of a store: versions, checkpoints, and rows by key.
+
+use stockledger_schemas::{PartitionId, SiteId, Timestamp};
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::dialect::{names, shaped};
+use crate::rows::{OrderRow, StockRow};
+use crate::store::{Error, Select, Snapshot, Store};
+use crate::table::{ORDERS, STOCK, Table, Version};
+use crate::value::{Fields, Value};
+use crate::view::Missing;
+
+/// What is known of a version.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct VersionInfo {
+    /// Which.
+    pub version: Version,
+    /// Where it stands.
+    pub state: VersionState,
+    /// The digest of the code that made it.
+    pub code_hash: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Where a version stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VersionState {
+    /// It is being filled; no query sees it.
+    Building,
+    /// Queries answer from it.
+    Active,
+    /// Queries answered from it before.
+    Retired,
+}
+
+impl VersionState {
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Active => "active",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        [Self::Building, Self::Active, Self::Retired].into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// The version that queries answer from, if there is one.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn active(snapshot: &mut dyn Snapshot) -> Result<Option<Version>, Error> {
+    let sql = "SELECT version FROM projection_active WHERE id = 1 AND version > 0";
+    let select = Select { sql: sql.to_owned(), parameters: Vec::new() };
+    let row = snapshot.select(select).await?.pop();
+    row.map(|mut fields| fields.number().map(Version)).transpose()
+}
+
+/// All versions, oldest first.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn versions(snapshot: &mut dyn Snapshot) -> Result<Vec<VersionInfo>, Error> {
+    let sql = "SELECT version, state, code_hash, created_at FROM projection_versions ORDER BY version";
+    let rows = snapshot.select(Select { sql: sql.to_owned(), parameters: Vec::new() }).await?;
+    rows.into_iter().map(version_info).collect()
+}
+
+fn version_info(mut fields: Fields) -> Result<VersionInfo, Error> {
+    Ok(VersionInfo {
+        version: Version(fields.number()?),
+        state: fields.word("a version state", VersionState::from_word)?,
+        code_hash: fields.text()?,
+        created_at: fields.time()?,
+    })
+}
+
+/// How far every partition of a version is, by partition. Those that were never begun are absent.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn checkpoints(snapshot: &mut dyn Snapshot, version: Version) -> Result<Vec<Checkpoint>, Error> {
+    let columns = checkpoint::COLUMNS;
+    let sql =
+        format!("SELECT {columns} FROM projection_checkpoints WHERE version = ? ORDER BY partition_id");
+    let rows = snapshot.select(Select { sql, parameters: vec![version.0.into()] }).await?;
+    rows.into_iter().map(|mut fields| Checkpoint::read(&mut fields)).collect()
+}
+
+/// How far one partition of a version is; absent if it was never begun.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn checkpoint(
+    snapshot: &mut dyn Snapshot,
+    version: Version,
+    partition: PartitionId,
+) -> Result<Option<Checkpoint>, Error> {
+    let columns = checkpoint::COLUMNS;
+    let sql =
+        format!("SELECT {columns} FROM projection_checkpoints WHERE version = ? AND partition_id = ?");
+    let select = Select { sql, parameters: vec![version.0.into(), partition.into()] };
+    let row = snapshot.select(select).await?.pop();
+    row.map(|mut fields| Checkpoint::read(&mut fields)).transpose()
+}
+
+/// Rows of state that exist.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Rows of `stock`.
+    pub stock: Vec<StockRow>,
+    /// Rows of `orders`.
+    pub orders: Vec<OrderRow>,
+}
+
+/// The rows that a view misses, as of exactly the checkpoint `at`; nothing if somebody else has moved it since.
+///
+/// Rows of another moment would be compared with events that they already include.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn load(
+    store: &dyn Store,
+    version: Version,
+    at: &Checkpoint,
+    missing: &Missing,
+) -> Result<Option<Loaded>, Error> {
+    let mut snapshot = store.snapshot().await?;
+    let found = checkpoint(&mut *snapshot, version, at.partition).await?;
+    if found.as_ref() != Some(at) {
+        return Ok(None);
+    }
+    let mut loaded = Loaded::default();
+    for (site, skus) in &missing.stock {
+        loaded.stock.extend(by_key(&mut *snapshot, &STOCK, version, site, skus, StockRow::read).await?);
+    }
+    for (site, order_ids) in &missing.orders {
+        loaded.orders.extend(by_key(&mut *snapshot, &ORDERS, version, site, order_ids, OrderRow::read).await?);
+    }
+    Ok(Some(loaded))
+}
+
+/// The rows of one site whose second column, a part of the key, is among `keys`.
+pub(crate) async fn by_key<K: AsRef<str> + Sync, R>(
+    snapshot: &mut dyn Snapshot,
+    table: &'static Table,
+    version: Version,
+    site: &SiteId,
+    keys: &[K],
+    read: fn(Fields) -> Result<R, Error>,
+) -> Result<Vec<R>, Error> {
+    let mut rows = Vec::with_capacity(keys.len());
+    for piece in shaped(keys) {
+        let sql = select_by_key(table, version, piece.len());
+        let parameters =
+            std::iter::once(Value::from(site)).chain(piece.iter().map(Value::from)).collect();
+        for fields in snapshot.select(Select { sql, parameters }).await? {
+            rows.push(read(fields)?);
+        }
+    }
+    Ok(rows)
+}
+
+fn select_by_key(table: &Table, version: Version, keys: usize) -> String {
+    let columns = names(table.columns);
+    let places = vec!["?"; keys].join(",");
+    format!(
+        "SELECT {columns} FROM {} WHERE site = ? AND {} IN ({places})",
+        table.at(version),
+        table.columns[1].name
+    )
+}

@@ -1,0 +1,238 @@
+//! Making the tables again from the first record: into a fresh version beside the one in use, then the pointer moves.
+//!
+//! Queries answer from the old version until the moment of the switch. A rebuild that did not finish leaves a version
+//! that nothing uses; the next one removes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use stockledger_log::Log;
+use stockledger_schemas::{PartitionId, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::follower::{Follower, Source};
+use crate::read::{self, VersionState};
+use crate::stop::{Halted, Stop};
+use crate::store::{self, Commit, Store};
+use crate::table::Version;
+
+/// Partitions that are replayed at the same time.
+const REPLAYS_AT_ONCE: usize = 4;
+/// How long one read waits for records that are known to be there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How far a replay is in one partition; told after every batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayProgress {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Offsets that are done.
+    pub done: u64,
+    /// Offsets that there are to do.
+    pub total: u64,
+    /// Decisions that the last batch brought.
+    pub decisions: u64,
+    /// Events in them.
+    pub events: u64,
+}
+
+/// Who is told of the progress of a replay.
+pub type OnProgress = dyn Fn(ReplayProgress) + Send + Sync;
+
+/// What a replay or a rebuild works with.
+#[derive(Clone)]
+pub struct Replay {
+    /// Where history is.
+    pub log: Arc<dyn Log>,
+    /// Where the tables are made.
+    pub store: Arc<dyn Store>,
+    /// Who is told how far it is.
+    pub on_progress: Arc<OnProgress>,
+    /// Ends it early, between two batches.
+    pub cancel: CancellationToken,
+}
+
+/// What a replay did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Decisions that were folded.
+    pub decisions: u64,
+    /// Events in them.
+    pub events: u64,
+}
+
+/// What a rebuild did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// The version that is active now.
+    pub version: Version,
+    /// The version that was active before and is gone now.
+    pub replaced: Option<Version>,
+    /// What was folded.
+    pub replayed: Replayed,
+}
+
+/// Why a replay or a rebuild did not finish. The version in use is untouched.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A partition cannot be read past some record, or is not the log that it should be.
+    #[error(transparent)]
+    Halted(Halted),
+    /// The log or the store did not answer.
+    #[error("the log or the projection store is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store did not do what it was asked to.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Somebody else writes to the version that is being made, or switched while it was.
+    #[error("another rebuild or switch came between")]
+    Superseded,
+    /// It was told to stop.
+    #[error("stopped before the end")]
+    Cancelled,
+}
+
+impl From<Stop> for Error {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Superseded => Self::Superseded,
+            Stop::Unavailable(source) => Self::Unavailable(source),
+            Stop::LogShorter(halted) | Stop::Halted(halted) => Self::Halted(halted),
+        }
+    }
+}
+
+/// Makes a fresh version from the whole log, makes it the active one and removes the one before.
+///
+/// # Errors
+/// [`Error`]; what was made is removed again as far as the store answers.
+pub async fn rebuild(replay: &Replay, now: Timestamp) -> Result<Rebuilt, Error> {
+    let store = &*replay.store;
+    let (active, version) = make_room(store).await?;
+    store.create_version(version, now).await?;
+    let made = fill_and_switch(replay, active, version).await;
+    let (last, drop_result) = match &made {
+        Ok(_) => (active, "the version that was replaced could not be removed"),
+        Err(_) => (Some(version), "what an unfinished rebuild made could not be removed"),
+    };
+    if let Some(version) = last
+        && let Err(error) = store.drop_version(version).await
+    {
+        tracing::warn!(%version, %error, "{drop_result}");
+    }
+    Ok(Rebuilt { version, replaced: active, replayed: made? })
+}
+
+/// Removes what unfinished rebuilds left; says which version is active and which number is free.
+async fn make_room(store: &dyn Store) -> Result<(Option<Version>, Version), Error> {
+    let mut snapshot = store.snapshot().await?;
+    let active = read::active(&mut *snapshot).await?;
+    let versions = read::versions(&mut *snapshot).await?;
+    drop(snapshot);
+    for unfinished in versions.iter().filter(|info| info.state == VersionState::Building) {
+        store.drop_version(unfinished.version).await?;
+    }
+    let free = versions.last().map_or(Version::FIRST, |info| info.version.next());
+    Ok((active, free))
+}
+
+async fn fill_and_switch(replay: &Replay, active: Option<Version>, version: Version) -> Result<Replayed, Error> {
+    let mut replayed = replay_into(replay, version).await?;
+    // The version in use may have gone on meanwhile; answers must not go back behind it.
+    while let Some(ends) = behind(&*replay.store, active, version).await? {
+        let more = replay_until(replay, version, &ends).await?;
+        replayed = Replayed {
+            decisions: replayed.decisions + more.decisions,
+            events: replayed.events + more.events,
+        };
+    }
+    match replay.store.activate(active, version).await? {
+        Commit::Committed => Ok(replayed),
+        Commit::Superseded => Err(Error::Superseded),
+    }
+}
+
+/// Where the active version is ahead of the new one; nothing if it is nowhere.
+async fn behind(
+    store: &dyn Store,
+    active: Option<Version>,
+    version: Version,
+) -> Result<Option<Vec<(PartitionId, u64)>>, Error> {
+    let Some(active) = active else { return Ok(None) };
+    let mut snapshot = store.snapshot().await?;
+    let new = read::checkpoints(&mut *snapshot, version).await?;
+    let old = read::checkpoints(&mut *snapshot, active).await?;
+    let next_offset = |partition: PartitionId| {
+        new.iter().find(|checkpoint| checkpoint.partition == partition).map_or(0, |found| found.next_offset)
+    };
+    let ahead: Vec<_> = old
+        .iter()
+        .filter(|checkpoint| checkpoint.next_offset > next_offset(checkpoint.partition))
+        .map(|checkpoint| (checkpoint.partition, checkpoint.next_offset))
+        .collect();
+    Ok(if ahead.is_empty() { None } else { Some(ahead) })
+}
+
+/// Folds the whole log, as long as it is now, into a version whose tables exist. Goes on where it stopped.
+///
+/// # Errors
+/// [`Error`], but for those of switching.
+pub async fn replay_into(replay: &Replay, version: Version) -> Result<Replayed, Error> {
+    let mut ends = Vec::new();
+    for partition in 0..replay.log.partitions() {
+        let bounds = replay.log.bounds(partition).await.map_err(Stop::from)?;
+        ends.push((PartitionId(partition), bounds.end));
+    }
+    replay_until(replay, version, &ends).await
+}
+
+async fn replay_until(replay: &Replay, version: Version, ends: &[(PartitionId, u64)]) -> Result<Replayed, Error> {
+    stream::iter(ends.iter().copied())
+        .map(|(partition, end)| replay_partition(replay, version, partition, end))
+        .buffer_unordered(REPLAYS_AT_ONCE)
+        .try_fold(Replayed::default(), |sum, one| async move {
+            Ok(Replayed { decisions: sum.decisions + one.decisions, events: sum.events + one.events })
+        })
+        .await
+}
+
+/// Records that were there must not go away while they are awaited.
+async fn check_end(log: &dyn Log, partition: PartitionId, total: u64) -> Result<(), Error> {
+    let end = log.bounds(partition.0).await.map_err(Stop::from)?.end;
+    if end >= total {
+        return Ok(());
+    }
+    Err(Error::Halted(Halted::LogShorter { partition, end, remembered: total }))
+}
+
+async fn replay_partition(
+    replay: &Replay,
+    version: Version,
+    partition: PartitionId,
+    total: u64,
+) -> Result<Replayed, Error> {
+    let Replay { log, store, on_progress, cancel } = replay.clone();
+    let mut follower = Follower::resume(Source { log, store, cancel }, version, partition).await?;
+    let mut replayed = Replayed::default();
+    while follower.checkpoint().next_offset < total {
+        if replay.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let advance = follower.advance(total, PATIENCE).await?;
+        replayed.decisions += advance.decisions;
+        replayed.events += advance.events;
+        let done = follower.checkpoint().next_offset;
+        if advance.is_level && done < total {
+            check_end(&*replay.log, partition, total).await?;
+        }
+        on_progress(ReplayProgress {
+            partition,
+            done,
+            total,
+            decisions: advance.decisions,
+            events: advance.events,
+        });
+    }
+    Ok(replayed)
+}

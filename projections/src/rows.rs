@@ -1,0 +1,334 @@
+//! The rows of the tables as types. A row that exists is one that the fold made or that a table gave back.
+
+use stockledger_schemas::{
+    Actor, CorrelationId, Currency, CustomerId, HoldReason, IdempotencyKey, Name, Note, OrderId, OrderStatus,
+    PartitionId, Reason, Reference, SiteId, Sku, Timestamp, Unit,
+};
+
+use crate::store::Error;
+use crate::table::{ITEMS, MOVEMENTS, ORDER_LINES, ORDERS, SITES, STOCK, TRAIL, Table};
+use crate::value::{Cell, Fields, Row};
+
+/// A row of `sites`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteRow {
+    /// The site.
+    pub site: SiteId,
+    /// What it is called.
+    pub name: Name,
+    /// Where it lives.
+    pub partition: PartitionId,
+    /// The decision that described it last.
+    pub seq: i64,
+    /// When that was.
+    pub recorded_at: Timestamp,
+}
+
+impl Row for SiteRow {
+    const TABLE: &'static Table = &SITES;
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
+            Cell::from(&self.site),
+            Cell::from(&self.name),
+            i64::from(self.partition.0).into(),
+            self.seq.into(),
+            self.recorded_at.into(),
+        ]);
+    }
+}
+
+/// A row of `items`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRow {
+    /// The item.
+    pub sku: Sku,
+    /// What it is called.
+    pub name: Name,
+    /// What a quantity of it counts.
+    pub unit: Unit,
+    /// The decision that described it last.
+    pub seq: i64,
+    /// When that was.
+    pub recorded_at: Timestamp,
+}
+
+impl Row for ItemRow {
+    const TABLE: &'static Table = &ITEMS;
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
+            Cell::from(&self.sku),
+            Cell::from(&self.name),
+            Cell::from(&self.unit),
+            self.seq.into(),
+            self.recorded_at.into(),
+        ]);
+    }
+}
+
+/// A row of `stock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockRow {
+    /// The site.
+    pub site: SiteId,
+    /// The item.
+    pub sku: Sku,
+    /// What is physically there.
+    pub on_hand: i64,
+    /// Promised to open orders.
+    pub reserved: i64,
+    /// Not sellable, by [`HoldReason::index`].
+    pub held: [i64; 4],
+    /// The decision that changed it last.
+    pub seq: i64,
+}
+
+impl StockRow {
+    /// The balances of something that was never there.
+    #[must_use]
+    pub const fn nothing(site: SiteId, sku: Sku) -> Self {
+        Self { site, sku, on_hand: 0, reserved: 0, held: [0; HoldReason::ALL.len()], seq: 0 }
+    }
+
+    /// Not sellable, all reasons together.
+    #[must_use]
+    pub fn held_sum(&self) -> i64 {
+        self.held.iter().sum()
+    }
+
+    pub(crate) fn read(mut fields: Fields) -> Result<Self, Error> {
+        Ok(Self {
+            site: fields.text()?,
+            sku: fields.text()?,
+            on_hand: fields.int()?,
+            reserved: fields.int()?,
+            held: [fields.int()?, fields.int()?, fields.int()?, fields.int()?],
+            seq: fields.int()?,
+        })
+    }
+}
+
+impl Row for StockRow {
+    const TABLE: &'static Table = &STOCK;
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([Cell::from(&self.site), Cell::from(&self.sku), self.on_hand.into(), self.reserved.into()]);
+        cells.extend(self.held.map(Cell::Int));
+        cells.push(self.seq.into());
+    }
+}
+
+/// A row of `orders`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRow {
+    /// The site.
+    pub site: SiteId,
+    /// The caller's id.
+    pub order_id: OrderId,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Who ordered.
+    pub customer: Option<CustomerId>,
+    /// The currency of the prices.
+    pub currency: Option<Currency>,
+    /// The decision that accepted it, or refused it last.
+    pub placed_seq: i64,
+    /// When that was.
+    pub placed_at: Timestamp,
+    /// When it happened, as the caller says.
+    pub occurred_at: Timestamp,
+    /// How many lines it has.
+    pub line_count: i64,
+    /// The decision that changed it last.
+    pub seq: i64,
+}
+
+impl OrderRow {
+    pub(crate) fn read(mut fields: Fields) -> Result<Self, Error> {
+        Ok(Self {
+            site: fields.text()?,
+            order_id: fields.text()?,
+            status: fields.word("an order status", OrderStatus::from_word)?,
+            customer: fields.optional_text()?,
+            currency: fields.optional_text()?,
+            placed_seq: fields.int()?,
+            placed_at: fields.time()?,
+            occurred_at: fields.time()?,
+            line_count: fields.int()?,
+            seq: fields.int()?,
+        })
+    }
+}
+
+impl Row for OrderRow {
+    const TABLE: &'static Table = &ORDERS;
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
+            Cell::from(&self.site),
+            Cell::from(&self.order_id),
+            Cell::Text(self.status.as_str()),
+            Cell::optional(self.customer.as_ref()),
+            Cell::optional(self.currency.as_ref()),
+            self.placed_seq.into(),
+            self.placed_at.into(),
+            self.occurred_at.into(),
+            self.line_count.into(),
+            self.seq.into(),
+        ]);
+    }
+}
+
+/// A row of `order_lines`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderLineRow {
+    /// The site.
+    pub site: SiteId,
+    /// The order.
+    pub order_id: OrderId,
+    /// Its place in the order, from 0.
+    pub line: i64,
+    /// The item.
+    pub sku: Sku,
+    /// How much was ordered.
+    pub ordered: i64,
+    /// How much of it has left.
+    pub shipped: i64,
+    /// How much of it was given up.
+    pub cancelled: i64,
+    /// How much of what was shipped came back.
+    pub returned: i64,
+    /// The price of one, in minor units.
+    pub unit_price_minor: Option<i64>,
+}
+
+impl OrderLineRow {
+    pub(crate) fn read(mut fields: Fields) -> Result<Self, Error> {
+        Ok(Self {
+            site: fields.text()?,
+            order_id: fields.text()?,
+            line: fields.int()?,
+            sku: fields.text()?,
+            ordered: fields.int()?,
+            shipped: fields.int()?,
+            cancelled: fields.int()?,
+            returned: fields.int()?,
+            unit_price_minor: fields.optional_int()?,
+        })
+    }
+}
+
+impl Row for OrderLineRow {
+    const TABLE: &'static Table = &ORDER_LINES;
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
+            Cell::from(&self.site),
+            Cell::from(&self.order_id),
+            self.line.into(),
+            Cell::from(&self.sku),
+            self.ordered.into(),
+            self.shipped.into(),
+            self.cancelled.into(),
+            self.returned.into(),
+            self.unit_price_minor.map_or(Cell::Null, Cell::Int),
+        ]);
+    }
+}
+
+/// A row of `trail`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrailRow {
+    /// The site.
+    pub site: SiteId,
+    /// The decision.
+    pub seq: i64,
+    /// The name of its first event.
+    pub kind: &'static str,
+    /// The order that it is about.
+    pub order_id: Option<OrderId>,
+    /// When the ledger took it.
+    pub recorded_at: Timestamp,
+    /// When it happened, as the caller says.
+    pub occurred_at: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// In a person's words.
+    pub note: Option<Note>,
+    /// The document behind it.
+    pub reference: Option<Reference>,
+    /// The caller's key.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// The piece of work that it belongs to.
+    pub correlation_id: Option<CorrelationId>,
+    /// Compact JSON of what the movements do not say.
+    pub detail: Option<String>,
+}
+
+impl Row for TrailRow {
+    const TABLE: &'static Table = &TRAIL;
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        let (reference_type, reference_id) = match &self.reference {
+            Some(reference) => (Cell::from(&reference.kind), Cell::from(&reference.id)),
+            None => (Cell::Null, Cell::Null),
+        };
+        cells.extend([
+            Cell::from(&self.site),
+            self.seq.into(),
+            Cell::Text(self.kind),
+            Cell::optional(self.order_id.as_ref()),
+            self.recorded_at.into(),
+            self.occurred_at.into(),
+            Cell::from(&self.actor),
+            self.reason.map_or(Cell::Null, |reason| Cell::Text(reason.as_str())),
+            Cell::optional(self.note.as_ref()),
+            reference_type,
+            reference_id,
+            Cell::optional(self.idempotency_key.as_ref()),
+            Cell::optional(self.correlation_id.as_ref()),
+            Cell::optional(self.detail.as_ref()),
+        ]);
+    }
+}
+
+/// A row of `movements`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovementRow {
+    /// The site.
+    pub site: SiteId,
+    /// The decision.
+    pub seq: i64,
+    /// Which change of that decision, from 0.
+    pub line: i64,
+    /// The item.
+    pub sku: Sku,
+    /// The name of the event.
+    pub kind: &'static str,
+    /// By how much on hand, reserved and held changed.
+    pub delta: [i64; 3],
+    /// On hand, reserved and held after it.
+    pub after: [i64; 3],
+    /// The order behind it.
+    pub order_id: Option<OrderId>,
+}
+
+impl Row for MovementRow {
+    const TABLE: &'static Table = &MOVEMENTS;
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
+            Cell::from(&self.site),
+            self.seq.into(),
+            self.line.into(),
+            Cell::from(&self.sku),
+            Cell::Text(self.kind),
+        ]);
+        cells.extend(self.delta.map(Cell::Int));
+        cells.extend(self.after.map(Cell::Int));
+        cells.push(Cell::optional(self.order_id.as_ref()));
+    }
+}

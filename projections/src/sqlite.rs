@@ -1,0 +1,348 @@
+//! The store in one SQLite file: the embedded default.
+//!
+//! One connection writes, behind a lock; a few others read. The journal is a write-ahead log, so that readers never wait
+//! for the writer. A commit is not forced to disk (`synchronous = NORMAL`): a power failure may take the last ones away,
+//! each whole and with its checkpoint, and the projector makes them again from the log.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Row as _, Sqlite, TypeInfo, ValueRef};
+use stockledger_schemas::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::changes::{Changes, StaleLines};
+use crate::checkpoint::{self, Checkpoint};
+use crate::dialect::{Dialect, shaped};
+use crate::read::VersionState;
+use crate::store::{Commit, Error, Select, Snapshot, Store};
+use crate::table::{ORDER_LINES, TABLES, Version, code_hash};
+use crate::value::{Cell, Fields, Row, Value};
+
+/// How long a statement waits for a writer of another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that read.
+const READERS_MAX: u32 = 4;
+/// Statements that a connection keeps prepared: all shapes of all tables, of two versions.
+const STATEMENTS_MAX: usize = 128;
+
+const META_TABLES: [&str; 4] = [
+    "CREATE TABLE IF NOT EXISTS projection_versions (version INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL, \
+     code_hash TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS projection_active (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS projection_checkpoints (version INTEGER NOT NULL, partition_id INTEGER NOT NULL, \
+     next_offset INTEGER NOT NULL, term INTEGER NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL, \
+     reach INTEGER NOT NULL, last_valid_offset INTEGER NOT NULL, genesis TEXT NOT NULL, recorded_at INTEGER, \
+     PRIMARY KEY (version, partition_id)) STRICT, WITHOUT ROWID",
+    // The one pointer row; version 0 stands for none.
+    "INSERT OR IGNORE INTO projection_active (id, version) VALUES (1, 0)",
+];
+
+/// Read tables in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Mutex<SqliteConnection>,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if it cannot be opened, or is not a database.
+    pub async fn open(path: &Path) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENTS_MAX)
+            .pragma("cache_size", "-65536")
+            .pragma("wal_autocheckpoint", "8192")
+            .disable_statement_logging();
+        let opening = unavailable("open the file");
+        let mut writer = SqliteConnection::connect_with(&options).await.map_err(&opening)?;
+        for statement in META_TABLES {
+            sqlx::query(statement).execute(&mut writer).await.map_err(&opening)?;
+        }
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options.create_if_missing(false).read_only(true).pragma("cache_size", "-16384"))
+            .await
+            .map_err(&opening)?;
+        Ok(Self { writer: Mutex::new(writer), readers })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_version(&self, version: Version, created_at: Timestamp) -> Result<(), Error> {
+        let failed = unavailable("create a version");
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        check_code(&mut tx, version).await?;
+        for table in TABLES {
+            execute(&mut tx, Dialect::Sqlite.create_table(table, version), &[]).await.map_err(&failed)?;
+            for sql in Dialect::Sqlite.create_indexes(table, version) {
+                execute(&mut tx, sql, &[]).await.map_err(&failed)?;
+            }
+        }
+        let sql = "INSERT OR IGNORE INTO projection_versions (version, state, code_hash, created_at) VALUES (?, ?, ?, ?)";
+        let hash = code_hash().to_string();
+        let state = Cell::Text(VersionState::Building.as_str());
+        execute(&mut tx, sql.to_owned(), &[number(version), state, Cell::from(&hash), created_at.into()])
+            .await
+            .map_err(&failed)?;
+        tx.commit().await.map_err(&failed)
+    }
+
+    async fn drop_version(&self, version: Version) -> Result<(), Error> {
+        let failed = unavailable("drop a version");
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        let sql = "UPDATE projection_active SET version = version WHERE id = 1 AND version = ?";
+        if execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)? > 0 {
+            return Err(Error::InUse(version));
+        }
+        for sql in
+            ["DELETE FROM projection_checkpoints WHERE version = ?", "DELETE FROM projection_versions WHERE version = ?"]
+        {
+            execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)?;
+        }
+        for table in TABLES {
+            execute(&mut tx, Dialect::Sqlite.drop_table(table, version), &[]).await.map_err(&failed)?;
+        }
+        tx.commit().await.map_err(&failed)
+    }
+
+    async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Commit, Error> {
+        let failed = unavailable("activate a version");
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        let sql = "UPDATE projection_active SET version = ? WHERE id = 1 AND version = ?";
+        let before = expected.map_or(Cell::Int(0), number);
+        if execute(&mut tx, sql.to_owned(), &[number(next), before]).await.map_err(&failed)? != 1 {
+            return Ok(Commit::Superseded);
+        }
+        let sql = "UPDATE projection_versions SET state = ? WHERE version = ?";
+        let [active, retired] = [VersionState::Active, VersionState::Retired].map(|state| Cell::Text(state.as_str()));
+        execute(&mut tx, sql.to_owned(), &[retired, before]).await.map_err(&failed)?;
+        if execute(&mut tx, sql.to_owned(), &[active, number(next)]).await.map_err(&failed)? != 1 {
+            return Err(Error::NoSuchVersion(next));
+        }
+        tx.commit().await.map_err(&failed)?;
+        Ok(Commit::Committed)
+    }
+
+    async fn begin(&self, version: Version, first: &Checkpoint) -> Result<Commit, Error> {
+        let failed = unavailable("begin a partition");
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        let sql = "UPDATE projection_versions SET version = version WHERE version = ?";
+        if execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)? != 1 {
+            return Err(Error::NoSuchVersion(version));
+        }
+        let sql = format!(
+            "INSERT OR IGNORE INTO projection_checkpoints (version, {}) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            checkpoint::COLUMNS
+        );
+        let hashes = first.hashes();
+        let cells = checkpoint_cells(first, &hashes)?;
+        let parameters: Vec<Cell<'_>> = std::iter::once(number(version)).chain(cells).collect();
+        let inserted = execute(&mut tx, sql, &parameters).await.map_err(&failed)?;
+        tx.commit().await.map_err(&failed)?;
+        Ok(if inserted == 1 { Commit::Committed } else { Commit::Superseded })
+    }
+
+    async fn commit(
+        &self,
+        version: Version,
+        expected_next_offset: u64,
+        next: &Checkpoint,
+        changes: &Changes,
+    ) -> Result<Commit, Error> {
+        let failed = unavailable("commit a batch");
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        if !advance(&mut tx, version, expected_next_offset, next).await? {
+            return Ok(Commit::Superseded);
+        }
+        write(&mut tx, version, changes).await?;
+        tx.commit().await.map_err(&failed)?;
+        Ok(Commit::Committed)
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+        let tx = self.readers.begin().await.map_err(unavailable("begin to read"))?;
+        Ok(Box::new(SqliteSnapshot { tx }))
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        // Dropping the file's last connection folds its journal back in; a failure loses nothing.
+        let mut writer = self.writer.lock().await;
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await {
+            tracing::debug!(%error, "the projection store's journal was not folded back");
+        }
+    }
+}
+
+async fn check_code(tx: &mut SqliteConnection, version: Version) -> Result<(), Error> {
+    let found: Option<String> = sqlx::query_scalar("SELECT code_hash FROM projection_versions WHERE version = ?")
+        .bind(i64::from(version.0))
+        .fetch_optional(tx)
+        .await
+        .map_err(unavailable("read a version"))?;
+    let expected = code_hash();
+    match found {
+        Some(found) if found != expected.to_string() => Err(Error::OtherCode { version, expected, found }),
+        _ => Ok(()),
+    }
+}
+
+/// Moves the checkpoint, if it is where it is expected to be.
+async fn advance(
+    tx: &mut SqliteConnection,
+    version: Version,
+    expected_next_offset: u64,
+    next: &Checkpoint,
+) -> Result<bool, Error> {
+    let sql = "UPDATE projection_checkpoints SET partition_id = ?, next_offset = ?, term = ?, seq = ?, hash = ?, \
+               reach = ?, last_valid_offset = ?, genesis = ?, recorded_at = ? \
+               WHERE version = ? AND partition_id = ? AND next_offset = ?";
+    let hashes = next.hashes();
+    let cells = checkpoint_cells(next, &hashes)?;
+    let Ok(expected) = i64::try_from(expected_next_offset) else { return Ok(false) };
+    let guard = [number(version), cells[0], Cell::Int(expected)];
+    let parameters: Vec<Cell<'_>> = cells.into_iter().chain(guard).collect();
+    let hit = execute(tx, sql.to_owned(), &parameters).await.map_err(unavailable("advance a checkpoint"))?;
+    Ok(hit == 1)
+}
+
+async fn write(tx: &mut SqliteConnection, version: Version, changes: &Changes) -> Result<(), Error> {
+    for stale in &changes.stale_lines {
+        delete_stale(tx, version, stale).await?;
+    }
+    insert(tx, version, &changes.movements).await?;
+    insert(tx, version, &changes.trail).await?;
+    upsert(tx, version, &changes.sites).await?;
+    upsert(tx, version, &changes.items).await?;
+    upsert(tx, version, &changes.stock).await?;
+    upsert(tx, version, &changes.orders).await?;
+    upsert(tx, version, &changes.order_lines).await
+}
+
+async fn delete_stale(tx: &mut SqliteConnection, version: Version, stale: &StaleLines) -> Result<(), Error> {
+    let sql = format!("DELETE FROM {} WHERE site = ? AND order_id = ? AND line >= ?", ORDER_LINES.at(version));
+    let parameters = [Cell::from(&stale.site), Cell::from(&stale.order_id), Cell::Int(stale.from)];
+    execute(tx, sql, &parameters).await.map_err(unavailable("remove lines of a refused order"))?;
+    Ok(())
+}
+
+async fn insert<R: Row>(tx: &mut SqliteConnection, version: Version, rows: &[R]) -> Result<(), Error> {
+    write_rows(tx, rows, |shape| Dialect::Sqlite.insert(R::TABLE, version, shape)).await
+}
+
+async fn upsert<R: Row>(tx: &mut SqliteConnection, version: Version, rows: &[R]) -> Result<(), Error> {
+    write_rows(tx, rows, |shape| Dialect::Sqlite.upsert(R::TABLE, version, shape)).await
+}
+
+async fn write_rows<R: Row>(
+    tx: &mut SqliteConnection,
+    rows: &[R],
+    statement: impl Fn(usize) -> String,
+) -> Result<(), Error> {
+    for piece in shaped(rows) {
+        let mut cells = Vec::with_capacity(piece.len() * R::TABLE.columns.len());
+        piece.iter().for_each(|row| row.cells(&mut cells));
+        debug_assert_eq!(cells.len(), piece.len() * R::TABLE.columns.len());
+        execute(tx, statement(piece.len()), &cells).await.map_err(classify(R::TABLE.name))?;
+    }
+    Ok(())
+}
+
+/// Runs one statement and says how many rows it hit.
+async fn execute(tx: &mut SqliteConnection, sql: String, cells: &[Cell<'_>]) -> Result<u64, sqlx::Error> {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(cells.len(), 0);
+    for cell in cells {
+        match cell {
+            Cell::Null => arguments.add(None::<i64>),
+            Cell::Int(number) => arguments.add(number),
+            Cell::Text(text) => arguments.add(text),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    // The SQL is constant text, names of our tables and question marks; values only ever travel as arguments.
+    let done = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), arguments).execute(tx).await?;
+    Ok(done.rows_affected())
+}
+
+fn number(version: Version) -> Cell<'static> {
+    Cell::Int(i64::from(version.0))
+}
+
+fn checkpoint_cells<'a>(checkpoint: &Checkpoint, hashes: &'a [String; 2]) -> Result<[Cell<'a>; 9], Error> {
+    checkpoint.cells(hashes).ok_or_else(|| Error::Unreadable {
+        expected: "a checkpoint within 63 bits",
+        found: format!("{checkpoint:?}"),
+    })
+}
+
+/// A read transaction; SQLite takes the moment of its first statement. Dropping it ends it.
+struct SqliteSnapshot {
+    tx: sqlx::Transaction<'static, Sqlite>,
+}
+
+impl Snapshot for SqliteSnapshot {
+    fn stream<'a>(&'a mut self, select: Select) -> BoxStream<'a, Result<Fields, Error>> {
+        let mut query = sqlx::query(AssertSqlSafe(select.sql));
+        for parameter in select.parameters {
+            query = match parameter {
+                Value::Null => query.bind(None::<i64>),
+                Value::Int(number) => query.bind(number),
+                Value::Text(text) => query.bind(text),
+            };
+        }
+        query.fetch(&mut *self.tx).map_err(unavailable("read")).and_then(|row| async move { fields(&row) }).boxed()
+    }
+}
+
+fn fields(row: &SqliteRow) -> Result<Fields, Error> {
+    let values = (0..row.len()).map(|column| value(row, column)).collect::<Result<_, sqlx::Error>>();
+    values.map(Fields::new).map_err(unavailable("read a row"))
+}
+
+fn value(row: &SqliteRow, column: usize) -> Result<Value, sqlx::Error> {
+    let raw = row.try_get_raw(column)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    let is_text = raw.type_info().name() == "TEXT";
+    if is_text { row.try_get(column).map(Value::Text) } else { row.try_get(column).map(Value::Int) }
+}
+
+fn unavailable(operation: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |source| Error::Unavailable { operation, source: Box::new(source) }
+}
+
+/// A key that is there already is not something that trying again would help.
+fn classify(operation: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |error| match error.as_database_error() {
+        Some(database) if database.is_unique_violation() => {
+            Error::DuplicateRow { operation, source: Box::new(error) }
+        }
+        _ => unavailable(operation)(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

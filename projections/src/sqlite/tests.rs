@@ -1,0 +1,47 @@
+//! The conformance suite on SQLite, and what only this store promises.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::SqliteStore;
+use crate::conformance::Factory;
+use crate::store::{Error, Store};
+
+/// Stores in a directory that is removed with it.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+#[async_trait]
+impl Factory for Files {
+    async fn create(&self) -> Arc<dyn Store> {
+        self.open_again().await
+    }
+
+    async fn open_again(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&self.0.path().join("projections.sqlite")).await.unwrap())
+    }
+}
+
+crate::store_conformance_suite!(conformance, Files::new());
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let files = Files::new();
+    let path = files.0.path().join("projections.sqlite");
+    std::fs::write(&path, "this is a letter, not a database, and it is long enough to be read as one".repeat(20)).unwrap();
+    assert!(matches!(SqliteStore::open(&path).await, Err(Error::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn a_directory_that_is_missing_is_named() {
+    let files = Files::new();
+    let error = SqliteStore::open(&files.0.path().join("missing").join("projections.sqlite")).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { operation: "open the file", .. }), "{error:?}");
+}

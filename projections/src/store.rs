@@ -1,0 +1,166 @@
+//! The store port: where the tables live. SQLite implements it here; a server database implements the same seven calls.
+//!
+//! Reading goes through [`Snapshot`] and portable SQL only ([`crate::read`], [`crate::Queries`]), so an adapter has
+//! nothing to do with what is asked. Writing is exactly once by construction: a batch advances its checkpoint by
+//! compare-and-set, first, in the same transaction as its rows. Whoever loses that race has written nothing.
+//!
+//! ```text
+//! BEGIN
+//!   UPDATE projection_checkpoints SET next_offset = .. WHERE version = ? AND partition_id = ? AND next_offset = ?   -- one row, or leave
+//!   INSERT INTO movements__v3 ..        -- plain: a row that is there already is a bug, and stops the partition
+//!   INSERT INTO stock__v3 .. ON CONFLICT -- absolute values
+//! COMMIT
+//! ```
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
+use stockledger_schemas::{Hash, Timestamp};
+
+use crate::changes::Changes;
+use crate::checkpoint::Checkpoint;
+use crate::table::Version;
+use crate::value::{Fields, Value};
+
+/// What became of a compare-and-set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Commit {
+    /// It was as expected and everything is written.
+    Committed,
+    /// Somebody else was first; nothing is written.
+    Superseded,
+}
+
+/// A database that holds versions of the read tables.
+///
+/// Every call is atomic: dropped or failed half-way it leaves nothing behind. After an unknown outcome of a commit the
+/// caller reads the checkpoint, which tells.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Makes the tables of a version, or finds them made by the same code.
+    ///
+    /// # Errors
+    /// [`Error::OtherCode`] if other code made them, [`Error::Unavailable`].
+    async fn create_version(&self, version: Version, created_at: Timestamp) -> Result<(), Error>;
+
+    /// Removes the tables of a version and all that is known of it. One that is not there is removed already.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] for the active version, [`Error::Unavailable`].
+    async fn drop_version(&self, version: Version) -> Result<(), Error>;
+
+    /// Makes `next` the version that queries answer from, if `expected` is it now.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchVersion`] if `next` does not exist, [`Error::Unavailable`].
+    async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Commit, Error>;
+
+    /// Begins a partition of a version, unless it was begun.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchVersion`], [`Error::Unavailable`].
+    async fn begin(&self, version: Version, first: &Checkpoint) -> Result<Commit, Error>;
+
+    /// Moves a partition from `expected_next_offset` to the checkpoint `next` and writes what changed between them.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateRow`] if history is there already, [`Error::Unavailable`].
+    async fn commit(
+        &self,
+        version: Version,
+        expected_next_offset: u64,
+        next: &Checkpoint,
+        changes: &Changes,
+    ) -> Result<Commit, Error>;
+
+    /// A view of everything as it is now, unmoved by later writes for as long as it is held.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error>;
+
+    /// Closes all connections. Calls after this one fail.
+    async fn close(&self);
+}
+
+/// A query: portable SQL with a `?` for each parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Select {
+    /// The statement, made of constant text and table names only.
+    pub sql: String,
+    /// Its parameters.
+    pub parameters: Vec<Value>,
+}
+
+/// Everything as it was at one moment.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// The rows of an answer, one after the other.
+    fn stream<'a>(&'a mut self, select: Select) -> BoxStream<'a, Result<Fields, Error>>;
+
+    /// The rows of an answer that is known to be short.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    async fn select(&mut self, select: Select) -> Result<Vec<Fields>, Error> {
+        self.stream(select).try_collect().await
+    }
+}
+
+/// Why a store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be reached or does not work at the moment; trying again may help.
+    #[error("the projection store is not available: {operation}")]
+    Unavailable {
+        /// What was tried.
+        operation: &'static str,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row of history is in its table already: two histories were mixed, or this program has a bug.
+    #[error("a row of history is there already: {operation}")]
+    DuplicateRow {
+        /// What was tried.
+        operation: &'static str,
+        /// What the database says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A table holds something that this program never writes.
+    #[error("a table holds {found} where {expected} must be: something else wrote to it; rebuild")]
+    Unreadable {
+        /// What must be there.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// The tables of a version were made by another release.
+    #[error(
+        "version {version} of the projections was made by other code ({found}, this program is {expected}); rebuild"
+    )]
+    OtherCode {
+        /// The version.
+        version: Version,
+        /// The digest of this program's code.
+        expected: Hash,
+        /// What the store says.
+        found: String,
+    },
+    /// The version does not exist.
+    #[error("version {0} of the projections does not exist")]
+    NoSuchVersion(Version),
+    /// The version is the one that queries answer from.
+    #[error("version {0} of the projections is in use")]
+    InUse(Version),
+}
+
+impl Error {
+    /// Whether trying the same again may help.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}

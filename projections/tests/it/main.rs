@@ -1,0 +1,4 @@
+//! The read side as a whole: real decisions, a real log, real tables.
+
+mod common;
+mod fold;
