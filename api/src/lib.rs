@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Stockledger, an event-sourced inventory ledger: the edge that people and programs meet, and the root that puts the
+//! parts together.
+//!
+//! The rooms: [`http`] answers requests, [`cli`] is the command line, [`import`] brings real input in, [`config`] says
+//! how it is all set up, [`node`] is the one place that knows which log and which tables are below.
+//! No rule of business and no SQL lives here.
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod data_dir;
+pub mod http;
+pub mod import;
+pub mod node;

@@ -60,8 +60,11 @@ type Config = Configuration<LittleEndian, Varint, Limit<DECODED_BYTES_MAX>>;
 
 const CONFIG: Config = bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
 
-/// Without a limit, for files of our own whose checksum was checked.
-const LARGE: Configuration<LittleEndian, Varint> = bincode::config::standard();
+/// For files of our own whose checksum was checked.
+const LARGE: Configuration<LittleEndian, Varint, Limit<LARGE_BYTES_MAX>> =
+    bincode::config::standard().with_limit::<LARGE_BYTES_MAX>();
+/// Enough for the snapshot of a partition with some hundred million keys.
+const LARGE_BYTES_MAX: usize = 1 << 34;
 
 /// Most memory that a decode may claim. bincode counts a number by its width in memory and a vector by the size of its
 /// elements, both up to ten times what they take in stored bytes. A bound of [`RECORD_BYTES_MAX`] would thus let

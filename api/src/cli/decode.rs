@@ -35,7 +35,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, _context: &Context) -> Result<(), Failure> {
-    let mut input: Box<dyn Read> =
+    let input: Box<dyn Read> =
         if args.file.as_os_str() == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(&args.file)?) };
     if args.encoding == Encoding::Raw {
         let mut bytes = Vec::new();

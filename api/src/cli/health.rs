@@ -1,5 +1,7 @@
 //! `health`: whether a server is ready, as an exit code. For containers, which then need no curl.
 
+use serde_json::Value;
+
 use super::output::{self, Format};
 use super::read::Server;
 use super::{Context, Exit, Failure};
@@ -8,7 +10,7 @@ use crate::client::{self, Client};
 pub(super) async fn run(server: Server, context: &Context) -> Result<(), Failure> {
     let url = server.server.unwrap_or_else(|| format!("http://{}", context.settings.listen.value));
     let client = Client::new(&url).map_err(client_failure)?;
-    let body = client.get_json("/readyz").await.map_err(client_failure)?;
+    let body: Value = client.get_json("/readyz").await.map_err(client_failure)?;
     match context.format {
         Format::Json => Ok(output::json(&body)?),
         Format::Table => Ok(output::line("ready")?),

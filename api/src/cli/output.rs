@@ -50,7 +50,7 @@ pub(super) fn complain(error: &anyhow::Error) {
 /// Prints rows under a heading; columns whose cells are all numbers are aligned as numbers.
 pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(heading);
     for row in rows {
         table.add_row(row.iter().map(Cell::new));

@@ -4,19 +4,16 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tower::ServiceExt;
 
 use super::output::{self, Format, cell};
 use super::{Context, Exit, Failure};
-use crate::client::Client;
+use crate::client::{Client, segment};
 use crate::config::Roles;
 use crate::http;
 use crate::node::Node;
 
-/// What stands for itself in a path segment (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PAGE: usize = 500;
 
 /// Which server to ask.
@@ -203,11 +200,6 @@ pub(super) async fn with_source<T>(
     let answer = ask(&Source::Local(http::router(node.app()))).await;
     node.stop().await;
     answer
-}
-
-/// An id as one segment of a path.
-pub(super) fn segment(id: &str) -> String {
-    utf8_percent_encode(id, SEGMENT).to_string()
 }
 
 fn refused(status: StatusCode, problem: &Value) -> Failure {

@@ -21,11 +21,11 @@ pub(super) trait Body: DeserializeOwned + Send {
 /// Defines the body of a command: its own members and those that every command takes. The type in brackets is that of
 /// `reason`. Flattening a shared struct would be shorter, but then unknown members are no longer refused.
 macro_rules! body {
-    ($(#[$meta:meta])* $name:ident[$reason:ty] { $($(#[$attribute:meta])* $member:ident: $type:ty,)* }) => {
+    ($(#[$meta:meta])* $visibility:vis struct $name:ident[$reason:ty] { $($(#[$attribute:meta])* $member:ident: $type:ty,)* }) => {
         $(#[$meta])*
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct $name {
+        $visibility struct $name {
             $($(#[$attribute])* $member: $type,)*
             occurred_at: Option<stockledger_schemas::Timestamp>,
             reason: Option<$reason>,
@@ -162,7 +162,7 @@ mod tests {
     }
 
     body! {
-        Sample[stockledger_schemas::Reason] {
+        struct Sample[stockledger_schemas::Reason] {
             #[serde(deserialize_with = "objects")]
             lines: Vec<Line>,
         }

@@ -16,7 +16,7 @@ use stockledger_writer::Reply;
 use crate::http::body::{Body, parse};
 use crate::http::headers::{idempotency_key, set_decided};
 use crate::http::problem::{Code, Problem};
-use crate::http::segments::{self, Parameters, Segments};
+use crate::http::segments::{NoParameters, Parameters, Segments};
 use crate::http::{App, actor, render};
 
 /// Longest body of a command.
@@ -55,6 +55,19 @@ pub(super) struct Ids {
     pub(super) hold_id: Option<HoldId>,
 }
 
+impl Ids {
+    /// A member that is still there.
+    pub(super) fn first_left(&self) -> Option<&'static str> {
+        let left = [
+            ("site", self.site.is_some()),
+            ("sku", self.sku.is_some()),
+            ("order_id", self.order_id.is_some()),
+            ("hold_id", self.hold_id.is_some()),
+        ];
+        left.into_iter().find(|(_, is_left)| *is_left).map(|(member, _)| member)
+    }
+}
+
 macro_rules! target {
     ($($type:ty => $member:ident)+) => {
         $(impl Target for $type {
@@ -77,7 +90,7 @@ impl<A: Target, B: Target> Target for (A, B) {
 pub(super) async fn command<I: Input>(
     State(app): State<App>,
     Segments(target): Segments<I::Target>,
-    Parameters(segments::None {}): Parameters<segments::None>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     request: Request,
 ) -> Result<Response, Problem> {
     let ledger = app.ledger()?;

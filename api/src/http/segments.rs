@@ -41,7 +41,7 @@ pub(super) struct Parameters<T>(pub(super) T);
 /// For routes that take no parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct None {}
+pub(super) struct NoParameters {}
 
 impl<T: DeserializeOwned + Send> FromRequestParts<App> for Parameters<T> {
     type Rejection = Problem;

@@ -56,6 +56,29 @@ pub struct Step {
     pub documents_done: usize,
 }
 
+impl Step {
+    /// What a message calls it: its key, or what it describes.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.submission.key, self.submission.command.command()) {
+            (Some(key), _) => format!("the command with the key {key}"),
+            (None, Command::RegisterItem(item)) => format!("item {}", item.sku),
+            (None, command) => command.kind().to_string(),
+        }
+    }
+
+    /// How many lines its command has, which is what it costs to send and to decide.
+    #[must_use]
+    pub const fn lines(&self) -> usize {
+        match self.submission.command.command() {
+            Command::ReceiveStock(receipt) => receipt.lines.len(),
+            Command::AdjustStock(adjustment) => adjustment.lines.len(),
+            Command::PlaceOrder(order) => order.lines.len(),
+            _ => 1,
+        }
+    }
+}
+
 /// What a command of an import is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {

@@ -139,7 +139,7 @@ pub fn apply(state: &mut Partition, seq: u64, decision: &Decision) -> Result<(),
 }
 
 fn in_order(state: &Partition, seq: u64, decision: &Decision) -> Result<(), Breach> {
-    let expected = state.seq + 1;
+    let expected = state.seq.saturating_add(1);
     if let Some(found) = [seq, decision.seq].into_iter().find(|found| *found != expected) {
         return Err(Breach::OutOfOrder { expected, found });
     }

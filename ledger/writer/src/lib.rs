@@ -18,5 +18,6 @@ mod snapshot;
 
 pub use environment::{Environment, SystemEnvironment};
 pub use ledger::{Ledger, Options, PendingReply};
+pub use partition::OpenError;
 pub use partition::status::{PartitionStatus, WriterState};
 pub use reply::{CommandError, Reply};

@@ -2,3 +2,6 @@
 
 mod common;
 mod fold;
+mod live;
+mod queried;
+mod rebuilt;

@@ -4,7 +4,7 @@
 //! - Commands stand in fenced blocks marked `console`, on lines that begin with `$ `. A line that ends in `\` goes on on
 //!   the next one. All other lines show output and are not compared.
 //! - A block marked `console,ignore` is not run.
-//! - A command that ends in ` &` is a server. It goes on running; the next command waits until the server answers on
+//! - The command of a block marked `console,server` is a server. It goes on running; the next command waits until the server answers on
 //!   `/readyz`. It is stopped before the next server starts, or at the end.
 
 mod parse;

@@ -20,10 +20,10 @@ pub(super) fn commands(markdown: &str) -> Vec<Command> {
         match (block, line.trim_start().strip_prefix("```")) {
             (None, Some(mark)) => block = Some(mark.trim()),
             (Some(_), Some(_)) => block = None,
-            (Some("console"), None) => {
+            (Some(mark @ ("console" | "console,server")), None) => {
                 if let Some(first) = line.strip_prefix("$ ") {
-                    let more = lines.by_ref().map(|(_, line)| line);
-                    commands.push(command(index + 1, first, more));
+                    let shell = joined(first, lines.by_ref().map(|(_, line)| line));
+                    commands.push(Command { line: index + 1, shell, is_server: mark == "console,server" });
                 }
             }
             _ => {}
@@ -32,16 +32,14 @@ pub(super) fn commands(markdown: &str) -> Vec<Command> {
     commands
 }
 
-fn command<'a>(line: usize, first: &str, mut more: impl Iterator<Item = &'a str>) -> Command {
+/// A command that goes on on the next lines, as one line.
+fn joined<'a>(first: &str, mut more: impl Iterator<Item = &'a str>) -> String {
     let mut shell = first.trim_end().to_owned();
     while let Some(open) = shell.strip_suffix('\\') {
         let next = more.next().unwrap_or_default();
         shell = format!("{open}{}", next.trim());
     }
-    match shell.strip_suffix(" &") {
-        Some(server) => Command { line, shell: server.to_owned(), is_server: true },
-        None => Command { line, shell, is_server: false },
-    }
+    shell
 }
 
 #[cfg(test)]
@@ -57,7 +55,9 @@ $ one --flag
 output of one
 $ two \\
     --three
-$ serve &
+```
+```console,server
+$ serve
 ```
 ```sh
 $ not this
@@ -69,7 +69,7 @@ $ nor this
 ";
         let command = |line, shell: &str, is_server| Command { line, shell: shell.to_owned(), is_server };
         let expected =
-            [command(3, "one --flag", false), command(5, "two --three", false), command(7, "serve", true)];
+            [command(3, "one --flag", false), command(5, "two --three", false), command(9, "serve", true)];
         assert_eq!(commands(markdown), expected);
     }
 

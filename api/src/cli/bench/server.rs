@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -69,7 +70,7 @@ impl Server {
     async fn until_ready(&self) -> Result<(), Failure> {
         let began = Instant::now();
         loop {
-            match self.client.get_json("/readyz").await {
+            match self.client.get_json::<Value>("/readyz").await {
                 Ok(_) => return Ok(()),
                 Err(error) if began.elapsed() > STARTS_WITHIN => return Err(client_failure(error)),
                 Err(_) => tokio::time::sleep(POLL).await,
@@ -79,10 +80,12 @@ impl Server {
 
     async fn stock_up(&self) -> Result<(), Failure> {
         let site = json!({ "name": "Bench" });
-        self.client.put_json("/v1/sites/bench", &site).await.map_err(client_failure)?;
+        self.client.put_json::<Value>("/v1/sites/bench", &site).await.map_err(client_failure)?;
         let lines: Vec<Value> = (0..SKUS).map(|sku| json!({ "sku": format!("SKU-{sku}"), "quantity": OPENING })).collect();
         let receipt = json!({ "reason": "opening_balance", "lines": lines });
-        self.client.post_json("/v1/sites/bench/receipts", "opening", &receipt).await.map_err(client_failure)?;
+        let key = (HeaderName::from_static("idempotency-key"), HeaderValue::from_static("opening"));
+        let path = "/v1/sites/bench/receipts";
+        self.client.post_json::<Value>(path, vec![key], &receipt).await.map_err(client_failure)?;
         Ok(())
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct File {
 pub(super) struct Settings {
     /// How long a commit waits while another process holds the write lock.
     pub(super) busy_timeout: Duration,
+    /// How often a waiting reader looks whether another process has written. What its own process writes, it is told.
+    pub(super) poll_interval: Duration,
     /// Batches that may wait for the writing task. It is far above what the writers of all partitions keep in flight.
     pub(super) queued_batches_max: usize,
     /// The file may not grow beyond this, as if the disk were full.
@@ -46,7 +48,12 @@ pub(super) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), queued_batches_max: 65_536, file_pages_max: None }
+        Self {
+            busy_timeout: Duration::from_secs(5),
+            poll_interval: Duration::from_millis(50),
+            queued_batches_max: 65_536,
+            file_pages_max: None,
+        }
     }
 }
 

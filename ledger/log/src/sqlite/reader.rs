@@ -17,14 +17,12 @@ use crate::{Bounds, Error, Reader, StoredRecord};
 
 /// Reads that run at the same time; more wait for their turn.
 const CONNECTIONS_MAX: u32 = 4;
-/// How often a waiting reader looks whether another process has written. What this process writes, it is told.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
-
 /// Where records are read from.
 #[derive(Debug)]
 pub(super) struct Source {
     connections: SqlitePool,
     ends: Arc<Ends>,
+    poll_interval: Duration,
 }
 
 impl Source {
@@ -36,7 +34,7 @@ impl Source {
             // The pool tests a connection when it comes back; a second test would delay every read.
             .test_before_acquire(false)
             .connect_lazy_with(file.reading());
-        Self { connections, ends }
+        Self { connections, ends, poll_interval: file.settings.poll_interval }
     }
 
     /// Records from `from` on; none if the log has not come so far.
@@ -103,7 +101,7 @@ impl Reader for SqliteReader {
                 return Ok(records);
             }
             // Either way out, the tables tell. The channel cannot close: the source keeps its other end.
-            let _ = timeout_at(deadline.min(now + POLL_INTERVAL), self.end.changed()).await;
+            let _ = timeout_at(deadline.min(now + self.source.poll_interval), self.end.changed()).await;
         }
     }
 }

@@ -162,6 +162,24 @@ async fn several_read_while_one_writes() {
 }
 
 #[tokio::test]
+async fn a_commit_wakes_the_readers_of_its_process() {
+    let file = InFile::new();
+    let log = file.log_with(Settings { poll_interval: DEADLINE * 2, ..Settings::default() }).await;
+    let mut producer = log.producer(0).unwrap();
+    let mut reader = log.reader(0, 0).await.unwrap();
+    for number in 0..20 {
+        let both = async {
+            tokio::join!(
+                read(&mut *reader, 1),
+                offsets(producer.append(numbered("woken", number..number + 1)))
+            )
+        };
+        let (records, told) = timeout(DEADLINE, both).await.expect("the reader is woken");
+        assert_eq!((records[0].offset, told), (number, vec![number]));
+    }
+}
+
+#[tokio::test]
 async fn a_log_that_is_open_for_reading_takes_no_records() {
     let file = InFile::new();
     file.log().await.close().await;
@@ -214,9 +232,9 @@ async fn a_full_disk_gives_an_unknown_outcome_and_leaves_no_half_of_a_batch() {
     let mut producer = log.producer(0).unwrap();
     assert_eq!(offsets(producer.append(numbered("small", 0..1))).await, [0]);
 
-    // The first records of the batch would still fit.
+    // The first records of the batch would still fit, and go into a statement of their own.
     let large = Entry { key: Bytes::new(), value: vec![7; 1 << 20].into() };
-    let mut batch = numbered("small", 1..6);
+    let mut batch = numbered("small", 1..601);
     batch.push(large);
     assert_unknown(producer.append(batch), "full").await;
     assert_eq!(log.bounds(0).await.unwrap().end, 1);

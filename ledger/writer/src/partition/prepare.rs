@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockledger_domain::command::{Checked, Invalid};
+use stockledger_domain::command::{Checked, Command, CountLine, Invalid};
 use stockledger_log::Log;
 use stockledger_schemas::{
     Decision, Event, Hash, Level, Order, PartitionId, Position, Record, Scope, SiteId, Sku, envelope,
@@ -119,7 +119,9 @@ impl Writer {
         let stock = self.ahead.domain.sites.get(site).map(|site| &site.stock);
         let mut bases = HashMap::new();
         let mut invalid = Vec::new();
-        for (line, (sku, position)) in command.command().count_bases().enumerate() {
+        let Command::CountStock(count) = command.command() else { return Err(invalid) };
+        for (line, CountLine { sku, at_position, .. }) in count.lines.iter().enumerate() {
+            let Some(position) = *at_position else { continue };
             if let Some(detail) = self.unfit_for_a_count(position) {
                 invalid.push(Invalid { pointer: format!("/lines/{line}/at_position"), detail });
             }

@@ -1,0 +1,256 @@
+//! Routes for those who run the service: is it alive, is it ready, what is it, how far are its read tables.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::json;
+use stockledger_projections::read::VersionState;
+use stockledger_projections::views::AsOf;
+use stockledger_projections::{Activity, Status};
+use stockledger_schemas::limits::{LINES_MAX, QUANTITY_MAX};
+use stockledger_schemas::{PartitionId, Position, Timestamp};
+use stockledger_writer::{PartitionStatus, WriterState};
+
+use crate::http::list::{LIMIT_DEFAULT, LIMIT_MAX};
+use crate::http::page::{self, Page};
+use crate::http::problem::{Code, Problem};
+use crate::http::read::{WAIT_MAX, respond};
+use crate::http::segments::{NoParameters, Parameters};
+use crate::http::{App, BULK_IN_FLIGHT_MAX, BULK_LINE_BYTES_MAX, COMMAND_BODY_BYTES_MAX};
+
+/// What a remembered idempotency key costs in memory, about.
+const BYTES_PER_KEY: u32 = 28;
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+pub(super) fn router() -> axum::Router<App> {
+    axum::Router::new()
+        .route("/", get(front))
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/v1/info", get(info))
+        .route("/v1/projections", get(projections))
+}
+
+async fn front(headers: HeaderMap) -> Response {
+    let links = [
+        ("/v1/info", "what this node is"),
+        ("/v1/sites", "sites"),
+        ("/v1/items", "items"),
+        ("/v1/projections", "how far the read tables are"),
+        ("/readyz", "whether it is ready"),
+        ("/problems", "what can go wrong"),
+    ];
+    let links = links.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+    let text = vec!["An event-sourced inventory ledger. The interface is JSON over HTTP under /v1.".to_owned()];
+    page::respond(&headers, &Page { title: "Stockledger".to_owned(), text, links })
+}
+
+async fn livez() -> Result<Response, Problem> {
+    respond(None, &json!({ "status": "alive" }))
+}
+
+/// One thing that must be well for the node to be ready.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Check {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<PartitionId>,
+    ready: bool,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lag_records: Option<u64>,
+    /// What requests are answered with as long as this is not well.
+    #[serde(skip)]
+    code: Code,
+}
+
+/// Whether every role of this node can be played at this moment. A projector that follows the log is ready however far
+/// it is behind: its lag is shown, and who needs a position asks for it.
+async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
+    let roles = app.roles();
+    let mut checks = Vec::new();
+    if let Some(ledger) = &roles.writer {
+        checks.extend(ledger.status().iter().map(writer_check));
+    }
+    if let Some(progress) = &roles.projector {
+        checks.extend(progress.all().iter().map(projector_check));
+    }
+    if let Some(queries) = &roles.api {
+        checks.push(api_check(queries.positions().await.is_ok()));
+    }
+    match checks.iter().find(|check| !check.ready) {
+        None => respond(None, &json!({ "status": "ready", "checks": checks })),
+        Some(first) => {
+            let detail = match first.partition {
+                Some(partition) => format!("the {} of partition {partition} is {}", first.role, first.state),
+                None => format!("the {} is {}", first.role, first.state),
+            };
+            Err(Problem::new(first.code, detail).with_checks(checks))
+        }
+    }
+}
+
+fn writer_check(status: &PartitionStatus) -> Check {
+    let (state, code, reason) = match &status.writer {
+        WriterState::Leading => ("leading", Code::WriterRecovering, None),
+        WriterState::Recovering => ("recovering", Code::WriterRecovering, None),
+        WriterState::Superseded { url } => ("superseded", Code::NotPartitionOwner, url.clone()),
+        WriterState::Halted { reason } => ("halted", Code::PartitionHalted, Some(reason.clone())),
+        WriterState::Stopped => ("stopped", Code::NotApplied, None),
+    };
+    Check {
+        role: "writer",
+        partition: Some(status.partition),
+        ready: matches!(status.writer, WriterState::Leading),
+        state,
+        reason,
+        position: Some(status.position),
+        lag_records: None,
+        code,
+    }
+}
+
+fn projector_check(status: &Status) -> Check {
+    let (state, reason) = activity_of(status);
+    Check {
+        role: "projector",
+        partition: Some(status.position.partition),
+        ready: matches!(status.activity, Activity::Running),
+        state,
+        reason,
+        position: Some(status.position),
+        lag_records: Some(status.lag()),
+        code: Code::ProjectionBehind,
+    }
+}
+
+fn api_check(ready: bool) -> Check {
+    Check {
+        role: "api",
+        partition: None,
+        ready,
+        state: if ready { "running" } else { "without its database" },
+        reason: None,
+        position: None,
+        lag_records: None,
+        code: Code::ProjectionUnavailable,
+    }
+}
+
+fn activity_of(status: &Status) -> (&'static str, Option<String>) {
+    match &status.activity {
+        Activity::Starting => ("starting", None),
+        Activity::Running => ("running", None),
+        Activity::Retrying { reason } => ("retrying", Some(reason.to_string())),
+        Activity::Halted { reason } => ("halted", Some(reason.to_string())),
+        Activity::Stopped => ("stopped", None),
+    }
+}
+
+async fn info(
+    State(app): State<App>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+) -> Result<Response, Problem> {
+    let (node, roles) = (app.node(), app.roles());
+    let played = [
+        ("writer", roles.writer.is_some()),
+        ("projector", roles.projector.is_some()),
+        ("api", roles.api.is_some()),
+    ];
+    let played: Vec<&str> = played.iter().filter(|(_, is_played)| *is_played).map(|(role, _)| *role).collect();
+    let keys = roles.writer.as_ref().map(|ledger| ledger.status().iter().map(|status| status.keys).sum::<usize>());
+    let info = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ledger_id": node.ledger_id,
+        "partitions": node.partitions,
+        "roles": played,
+        "log": node.log,
+        "projections": node.projections,
+        "idempotency_keys": { "retention": "for ever", "bytes_per_key": BYTES_PER_KEY, "held": keys },
+        "limits": {
+            "command_body_bytes_max": COMMAND_BODY_BYTES_MAX,
+            "command_lines_max": LINES_MAX,
+            "quantity_max": QUANTITY_MAX,
+            "bulk_line_bytes_max": BULK_LINE_BYTES_MAX,
+            "bulk_in_flight_max": BULK_IN_FLIGHT_MAX,
+            "list_limit_default": LIMIT_DEFAULT,
+            "list_limit_max": LIMIT_MAX,
+            "read_wait_seconds_max": WAIT_MAX.as_secs(),
+        },
+    });
+    respond(None, &info)
+}
+
+/// How far one partition of the read tables is. Of a projector in another process no more is known than that.
+#[derive(Debug, Serialize)]
+struct PartitionOfProjections {
+    partition: PartitionId,
+    position: Position,
+    as_of: Option<Timestamp>,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    lag_records: Option<u64>,
+    lag_seconds: Option<u64>,
+}
+
+async fn projections(
+    State(app): State<App>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+) -> Result<Response, Problem> {
+    let roles = app.roles();
+    let versions = match &roles.api {
+        Some(queries) => queries.versions().await?,
+        None => Vec::new(),
+    };
+    let active = versions.iter().find(|version| version.state == VersionState::Active).map(|info| info.version);
+    let partitions: Vec<PartitionOfProjections> = match (&roles.projector, &roles.api) {
+        (Some(progress), _) => {
+            let now = app.node().environment.now();
+            progress.all().iter().map(|status| partition_here(status, now)).collect()
+        }
+        (None, Some(queries)) => queries.positions().await?.iter().map(partition_elsewhere).collect(),
+        (None, None) => Vec::new(),
+    };
+    respond(None, &json!({ "active_version": active, "versions": versions, "partitions": partitions }))
+}
+
+fn partition_here(status: &Status, now: Timestamp) -> PartitionOfProjections {
+    let (state, reason) = activity_of(status);
+    PartitionOfProjections {
+        partition: status.position.partition,
+        position: status.position,
+        as_of: status.recorded_at,
+        state,
+        reason,
+        lag_records: Some(status.lag()),
+        lag_seconds: lag_seconds(status, now),
+    }
+}
+
+fn partition_elsewhere(at: &AsOf) -> PartitionOfProjections {
+    PartitionOfProjections {
+        partition: at.position.partition,
+        position: at.position,
+        as_of: at.as_of,
+        state: "not projected by this node",
+        reason: None,
+        lag_records: None,
+        lag_seconds: None,
+    }
+}
+
+/// How old the last decision is that the tables include, as long as the log has more.
+fn lag_seconds(status: &Status, now: Timestamp) -> Option<u64> {
+    if status.lag() == 0 {
+        return Some(0);
+    }
+    let age = now.micros().saturating_sub(status.recorded_at?.micros()).max(0);
+    u64::try_from(age / MICROS_PER_SECOND).ok()
+}

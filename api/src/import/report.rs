@@ -1,0 +1,119 @@
+//! What an import came to.
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+/// What an import came to. A second run of the same import gives the same numbers, but for `new_events` and `seconds`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// All invoices of the file.
+    pub documents: u64,
+    /// All lines of the file below its header.
+    pub lines: u64,
+    /// Lines that are not about goods.
+    pub skipped_lines: u64,
+    /// Different SKUs.
+    pub items: u64,
+    /// Units received before the first document.
+    pub opening_units: i64,
+    /// Orders that were accepted and shipped.
+    pub orders_shipped: u64,
+    /// Orders that were refused because goods were short.
+    pub orders_refused: u64,
+    /// Lines of all orders, as the file has them, refused or not.
+    pub order_lines: u64,
+    /// Units of the shipped orders.
+    pub units_shipped: i64,
+    /// Goods that customers sent back, in documents.
+    pub returns: u64,
+    /// Adjustments, the refused ones and those that come to nothing included.
+    pub adjustments: u64,
+    /// Adjustments that were refused because goods were short.
+    pub adjustments_refused: u64,
+    /// Units on hand at the site when all was done, by the projections.
+    pub units_on_hand: i64,
+    /// Events that this import stands for in the log: two that open the site, and one for each command.
+    pub events: u64,
+    /// How many of them this run has added.
+    pub new_events: u64,
+    /// From the first byte read until the projections were level.
+    pub seconds: f64,
+    /// Commands that were left out because another file had used their keys; possible only with force.
+    #[serde(skip)]
+    pub already_imported: u64,
+}
+
+impl Report {
+    /// Whether everything was there before.
+    #[must_use]
+    pub const fn is_replay(&self) -> bool {
+        self.new_events == 0
+    }
+
+    /// What happened, in one sentence.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut summary = if self.is_replay() {
+            "This import was done before; nothing has changed.".to_owned()
+        } else if self.new_events < self.events {
+            let before = self.events - self.new_events;
+            format!("The import was continued: {before} events were there before, {} are new.", self.new_events)
+        } else {
+            format!("The import is done: {} events.", self.events)
+        };
+        if self.already_imported > 0 {
+            let left_out = self.already_imported;
+            summary.push_str(&format!(" Left as they are: {left_out} parts of invoices that came with another file."));
+        }
+        summary
+    }
+
+    /// The report for people.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        for (what, number) in self.rows() {
+            table.add_row([what, number.as_str()]);
+        }
+        if let Some(numbers) = table.column_mut(1) {
+            numbers.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+
+    fn rows(&self) -> [(&'static str, String); 16] {
+        [
+            ("documents", grouped(self.documents)),
+            ("lines", grouped(self.lines)),
+            ("skipped lines", grouped(self.skipped_lines)),
+            ("items", grouped(self.items)),
+            ("opening units", grouped(self.opening_units)),
+            ("orders shipped", grouped(self.orders_shipped)),
+            ("orders refused", grouped(self.orders_refused)),
+            ("order lines", grouped(self.order_lines)),
+            ("units shipped", grouped(self.units_shipped)),
+            ("returns", grouped(self.returns)),
+            ("adjustments", grouped(self.adjustments)),
+            ("adjustments refused", grouped(self.adjustments_refused)),
+            ("units on hand", grouped(self.units_on_hand)),
+            ("events", grouped(self.events)),
+            ("new events", grouped(self.new_events)),
+            ("seconds", format!("{:.2}", self.seconds)),
+        ]
+    }
+}
+
+/// A number with its thousands set apart, as people read it.
+fn grouped(number: impl Into<i128>) -> String {
+    let digits = number.into().to_string();
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
+    let mut text = sign.to_owned();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,239 @@
+//! Rebuilding: what is made again from the log equals what was made live, and the switch is clean.
+
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::{Strategy, prop, prop_oneof};
+use proptest::test_runner::{Config, TestRunner};
+use stockledger_domain::Command;
+use stockledger_projections::compare::{Comparison, What, compare};
+use stockledger_projections::rebuild::{Error, Replay, rebuild, replay_into};
+use stockledger_projections::value::Value;
+use stockledger_projections::{Halted, Queries, Version, read};
+use stockledger_schemas::{Disposition, HoldReason, PartitionId};
+use tokio_util::sync::CancellationToken;
+
+use crate::common::{
+    Ledger, Running, TestStore, adjust, cancel, count, hold, note, now, place, receive, release, replay, ship,
+    take_back,
+};
+
+const SITES: [&str; 3] = ["north", "south", "west"];
+const SKUS: [&str; 4] = ["A", "B", "C", "a"];
+
+fn ledger_with_sites(partitions: u16) -> Ledger {
+    let mut ledger = Ledger::new(partitions);
+    for site in SITES {
+        ledger.open_site(site);
+    }
+    ledger.register_item("A", "Apfel");
+    ledger
+}
+
+fn any_sku() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&SKUS[..])
+}
+
+fn any_order() -> impl Strategy<Value = String> {
+    (0..12_u8).prop_map(|number| format!("o-{number}"))
+}
+
+/// Commands of every kind; many are refused, which is a fact too.
+fn any_command() -> impl Strategy<Value = Command> {
+    let lines = prop::collection::vec((any_sku(), 1..20_i64), 1..4);
+    let hold_id = || (0..5_u8).prop_map(|number| format!("h-{number}"));
+    let reason = prop::sample::select(HoldReason::ALL);
+    let disposition = prop::sample::select(vec![Disposition::Restock, Disposition::Damaged]);
+    prop_oneof![
+        3 => prop::collection::vec((any_sku(), 1..40_i64), 1..4).prop_map(|lines| receive(&lines)),
+        1 => (any_sku(), -20..20_i64).prop_filter("not zero", |(_, delta)| *delta != 0)
+            .prop_map(|line| adjust(&[line])),
+        1 => (any_sku(), 0..30_i64).prop_map(|(sku, counted)| count(sku, counted)),
+        1 => (hold_id(), any_sku(), 1..10_i64, reason)
+            .prop_map(|(hold_id, sku, quantity, reason)| hold(&hold_id, sku, quantity, reason)),
+        1 => (hold_id(), 1..10_i64).prop_map(|(hold_id, quantity)| release(&hold_id, quantity)),
+        4 => (any_order(), lines).prop_map(|(order_id, lines)| place(&order_id, &lines)),
+        3 => any_order().prop_map(|order_id| ship(&order_id, None)),
+        2 => (any_order(), any_sku(), 1..5_i64).prop_map(|(order_id, sku, quantity)| ship(&order_id, Some(&[(sku, quantity)]))),
+        1 => any_order().prop_map(|order_id| cancel(&order_id)),
+        2 => (any_order(), any_sku(), 1..5_i64, disposition)
+            .prop_map(|(order_id, sku, quantity, disposition)| take_back(&order_id, sku, quantity, disposition)),
+        1 => prop::strategy::Just(note()),
+    ]
+}
+
+/// Runs the commands while a projector follows, which is killed and started again now and then; then replays everything
+/// into another store.
+async fn live_and_replayed(steps: Vec<(usize, Command, u8)>) -> Comparison {
+    let mut ledger = ledger_with_sites(2);
+    let live = TestStore::new().await;
+    let mut running = Running::start(ledger.log(), &live.store).await;
+    for (site, command, pause) in steps {
+        ledger.run(SITES[site], command);
+        match pause {
+            0 => running.until_level(&ledger).await,
+            1 => {
+                drop(running);
+                running = Running::start(ledger.log(), &live.store).await;
+            }
+            _ => {}
+        }
+    }
+    running.until_level(&ledger).await;
+    running.stop().await;
+    let fresh = TestStore::new().await;
+    let version = fresh.active().await;
+    replay_into(&replay(ledger.log(), &fresh.store), version).await.unwrap();
+    compare((&*live.store, live.active().await), (&*fresh.store, version)).await.unwrap()
+}
+
+#[test]
+fn rebuilt_equals_live() {
+    let steps = prop::collection::vec((0..SITES.len(), any_command(), 0..12_u8), 1..120);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&steps, |steps| {
+            let compared = runtime.block_on(live_and_replayed(steps));
+            assert_eq!(compared.difference, None);
+            assert!(compared.rows() >= 8);
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn some_orders(ledger: &mut Ledger, from: u32, to: u32) {
+    for number in from..to {
+        let site = SITES[usize::try_from(number).unwrap() % SITES.len()];
+        ledger.run(site, receive(&[("A", 5)]));
+        ledger.run(site, place(&format!("o-{number}"), &[("A", 3), ("B", i64::from(number % 2) + 1)]));
+        ledger.run(site, ship(&format!("o-{number}"), None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_switches_to_a_fresh_version_and_drops_the_old_one() {
+    let mut ledger = ledger_with_sites(3);
+    some_orders(&mut ledger, 0, 40);
+    let store = TestStore::new().await;
+    let running = Running::start(ledger.log(), &store.store).await;
+    running.until_level(&ledger).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let watcher = Arc::clone(&seen);
+    let watched = Replay {
+        on_progress: Arc::new(move |progress| watcher.lock().unwrap().push(progress)),
+        ..replay(ledger.log(), &store.store)
+    };
+    let rebuilt = rebuild(&watched, now()).await.unwrap();
+    assert_eq!((rebuilt.version, rebuilt.replaced), (Version(2), Some(Version(1))));
+    let decisions: u64 = ledger.heads().iter().map(|head| head.seq).sum();
+    assert_eq!(rebuilt.replayed.decisions, decisions);
+    let seen = seen.lock().unwrap().clone();
+    for partition in 0..3 {
+        let last = seen.iter().rfind(|progress| progress.partition == PartitionId(partition)).unwrap();
+        assert_eq!(last.done, last.total);
+    }
+    assert_eq!(seen.iter().map(|progress| progress.events).sum::<u64>(), rebuilt.replayed.events);
+    let mut snapshot = store.store.snapshot().await.unwrap();
+    let versions = read::versions(&mut *snapshot).await.unwrap();
+    assert_eq!(versions.iter().map(|info| info.version).collect::<Vec<_>>(), [Version(2)]);
+    drop(snapshot);
+    // The projector that followed the old version follows the new one.
+    some_orders(&mut ledger, 40, 60);
+    running.until_level(&ledger).await;
+    running.stop().await;
+    let fresh = TestStore::new().await;
+    let version = fresh.active().await;
+    replay_into(&replay(ledger.log(), &fresh.store), version).await.unwrap();
+    let compared = compare((&*store.store, Version(2)), (&*fresh.store, version)).await.unwrap();
+    assert_eq!(compared.difference, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_into_an_empty_store_makes_the_first_version() {
+    let mut ledger = ledger_with_sites(2);
+    some_orders(&mut ledger, 0, 5);
+    let store = TestStore::new().await;
+    let rebuilt = rebuild(&replay(ledger.log(), &store.store), now()).await.unwrap();
+    assert_eq!((rebuilt.version, rebuilt.replaced), (Version::FIRST, None));
+    assert_eq!(store.active().await, Version::FIRST);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_that_cannot_finish_leaves_the_version_in_use_alone() {
+    let mut ledger = ledger_with_sites(2);
+    some_orders(&mut ledger, 0, 5);
+    let store = TestStore::new().await;
+    rebuild(&replay(ledger.log(), &store.store), now()).await.unwrap();
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let cancelled = Replay { cancel, ..replay(ledger.log(), &store.store) };
+    assert!(matches!(rebuild(&cancelled, now()).await, Err(Error::Cancelled)));
+    ledger.land_raw(PartitionId(0), b"SL garbage".to_vec());
+    let halted = rebuild(&replay(ledger.log(), &store.store), now()).await;
+    assert!(matches!(halted, Err(Error::Halted(Halted::Broken(_)))), "{halted:?}");
+    let mut snapshot = store.store.snapshot().await.unwrap();
+    let versions = read::versions(&mut *snapshot).await.unwrap();
+    assert_eq!(versions.iter().map(|info| info.version).collect::<Vec<_>>(), [Version::FIRST]);
+    assert_eq!(read::active(&mut *snapshot).await.unwrap(), Some(Version::FIRST));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unfinished_rebuild_is_removed_by_the_next() {
+    let mut ledger = ledger_with_sites(1);
+    some_orders(&mut ledger, 0, 5);
+    let store = TestStore::new().await;
+    let active = store.active().await;
+    store.store.create_version(Version(7), now()).await.unwrap();
+    let rebuilt = rebuild(&replay(ledger.log(), &store.store), now()).await.unwrap();
+    assert_eq!((rebuilt.version, rebuilt.replaced), (Version(8), Some(active)));
+    let versions = Queries::new(Arc::clone(&store.store), None).versions().await.unwrap();
+    assert_eq!(versions.iter().map(|info| info.version).collect::<Vec<_>>(), [Version(8)]);
+}
+
+/// Two stores with the same rows, the second of which is then changed by hand.
+async fn first_difference(statement: &'static str) -> (&'static str, Vec<Value>, What) {
+    let mut ledger = ledger_with_sites(1);
+    some_orders(&mut ledger, 0, 6);
+    let stores = (TestStore::new().await, TestStore::new().await);
+    for store in [&stores.0, &stores.1] {
+        replay_into(&replay(ledger.log(), &store.store), store.active().await).await.unwrap();
+    }
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&stores.1.path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+    let version = Version::FIRST;
+    let compared = compare((&*stores.0.store, version), (&*stores.1.store, version)).await.unwrap();
+    let difference = compared.difference.unwrap();
+    let key = difference.key.into_iter().map(|(_, value)| value).collect();
+    (difference.table, key, difference.what)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comparison_names_the_first_difference() {
+    let text = |text: &str| Value::Text(text.to_owned());
+    assert_eq!(
+        first_difference("UPDATE stock__v1 SET on_hand = 999 WHERE site = 'south' AND sku = 'A'").await,
+        (
+            "stock",
+            vec![text("south"), text("A")],
+            What::Column { column: "on_hand", first: Value::Int(10), second: Value::Int(999) }
+        )
+    );
+    assert_eq!(
+        first_difference("DELETE FROM sites__v1 WHERE site = 'north'").await,
+        ("sites", vec![text("north")], What::OnlyInFirst)
+    );
+    assert_eq!(
+        first_difference("INSERT INTO items__v1 VALUES ('zz', 'new', 'each', 1, 1)").await,
+        ("items", vec![text("zz")], What::OnlyInSecond)
+    );
+    assert_eq!(
+        first_difference("UPDATE orders__v1 SET customer = NULL WHERE site = 'north' AND order_id = 'o-0'").await,
+        (
+            "orders",
+            vec![text("north"), text("o-0")],
+            What::Column { column: "customer", first: text("c-1"), second: Value::Null }
+        )
+    );
+}
