@@ -76,7 +76,9 @@ pub enum Error {
     #[error("{0:?} is not the address of a server; it must look like http://127.0.0.1:7070")]
     Address(String),
     /// The address asks for TLS.
-    #[error("{0:?} asks for TLS, which this client does not speak; use http:// to the server itself or to a local proxy")]
+    #[error(
+        "{0:?} asks for TLS, which this client does not speak; use http:// to the server itself or to a local proxy"
+    )]
     Tls(String),
     /// The request cannot be made.
     #[error("the request {path:?} cannot be made")]
@@ -253,7 +255,8 @@ impl Client {
     ) -> Result<Bytes, Error> {
         let request = self.request(method, path, headers, body)?;
         let late = |_| Error::Late { server: self.server.clone(), within: ANSWER_WITHIN };
-        let (status, answer) = tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await.map_err(late)??;
+        let (status, answer) =
+            tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await.map_err(late)??;
         if status.is_success() {
             return Ok(answer);
         }

@@ -28,7 +28,13 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "ADDRESS", env = "STOCKLEDGER_LOG", hide_env_values = true)]
     pub log: Option<String>,
     /// The read tables: sqlite:PATH [default: a file in the data directory]
-    #[arg(long, global = true, value_name = "ADDRESS", env = "STOCKLEDGER_PROJECTIONS", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        env = "STOCKLEDGER_PROJECTIONS",
+        hide_env_values = true
+    )]
     pub projections: Option<String>,
     /// Where to answer HTTP [default: 127.0.0.1:7070]
     #[arg(long, global = true, value_name = "HOST:PORT", env = "STOCKLEDGER_LISTEN", hide_env_values = true)]
@@ -43,7 +49,14 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "N", env = "STOCKLEDGER_PARTITIONS", hide_env_values = true)]
     pub partitions: Option<u16>,
     /// Answer everybody who can reach this address, without keys and without TLS
-    #[arg(long, global = true, num_args = 0, default_missing_value = "true", env = "STOCKLEDGER_INSECURE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        num_args = 0,
+        default_missing_value = "true",
+        env = "STOCKLEDGER_INSECURE",
+        hide_env_values = true
+    )]
     pub insecure: Option<bool>,
 }
 
@@ -175,10 +188,16 @@ impl FromStr for Roles {
                 "writer" => roles.writer = true,
                 "projector" => roles.projector = true,
                 "api" => roles.api = true,
-                other => return Err(format!("unknown role {other:?}; the roles are writer, projector and api")),
+                other => {
+                    return Err(format!("unknown role {other:?}; the roles are writer, projector and api"));
+                }
             }
         }
-        if roles == Self::NONE { Err("must name at least one of writer, projector, api".to_owned()) } else { Ok(roles) }
+        if roles == Self::NONE {
+            Err("must name at least one of writer, projector, api".to_owned())
+        } else {
+            Ok(roles)
+        }
     }
 }
 
@@ -234,11 +253,13 @@ impl Settings {
     pub fn resolve(flags: &Flags, matches: &ArgMatches) -> Result<Self, Error> {
         let (file, path) = File::find(flags.config.as_deref())?;
         let layers = Layers { matches, path };
-        let data_dir = layers.pick("data_dir", flags.data_dir.clone(), file.data_dir, || "./stockledger-data".into());
+        let data_dir =
+            layers.pick("data_dir", flags.data_dir.clone(), file.data_dir, || "./stockledger-data".into());
         let in_data_dir = |name: &str| format!("sqlite:{}", data_dir.value.join(name).display());
         let log = layers.pick("log", flags.log.clone(), file.log, || in_data_dir("log.sqlite"));
-        let projections =
-            layers.pick("projections", flags.projections.clone(), file.projections, || in_data_dir("projections.sqlite"));
+        let projections = layers.pick("projections", flags.projections.clone(), file.projections, || {
+            in_data_dir("projections.sqlite")
+        });
         let listen = layers.pick("listen", flags.listen.clone(), file.listen, || "127.0.0.1:7070".to_owned());
         let file_roles = file.roles.map(|roles| roles.join(","));
         let roles = layers.pick("roles", flags.roles.clone(), file_roles, || Roles::ALL.to_string());
@@ -301,7 +322,8 @@ impl File {
         if named.is_none() && !path.exists() {
             return Ok((Self::default(), path));
         }
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::ReadFile { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| Error::ReadFile { path: path.clone(), source })?;
         match toml::from_str(&text) {
             Ok(file) => Ok((file, path)),
             Err(error) => Err(Error::ParseFile { path, detail: error.to_string() }),
@@ -316,7 +338,13 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    fn pick<T>(&self, name: &str, flag: Option<T>, file: Option<T>, default: impl FnOnce() -> T) -> Setting<T> {
+    fn pick<T>(
+        &self,
+        name: &str,
+        flag: Option<T>,
+        file: Option<T>,
+        default: impl FnOnce() -> T,
+    ) -> Setting<T> {
         if let Some(value) = flag {
             let from_environment = self.matches.value_source(name) == Some(ValueSource::EnvVariable);
             let source = if from_environment { Source::Environment } else { Source::Flag };
@@ -329,7 +357,10 @@ impl Layers<'_> {
     }
 }
 
-fn parse<T: FromStr<Err: fmt::Display>>(name: &'static str, setting: Setting<String>) -> Result<Setting<T>, Error> {
+fn parse<T: FromStr<Err: fmt::Display>>(
+    name: &'static str,
+    setting: Setting<String>,
+) -> Result<Setting<T>, Error> {
     match setting.value.parse() {
         Ok(value) => Ok(Setting { value, source: setting.source }),
         Err(error) => {

@@ -12,3 +12,4 @@ pub mod data_dir;
 pub mod http;
 pub mod import;
 pub mod node;
+pub mod text;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use stockledger_log::sqlite::SqliteLog;
 use stockledger_log::Log;
+use stockledger_log::sqlite::SqliteLog;
 use stockledger_projections::projector::{self, Projector};
 use stockledger_projections::store::{self, Store};
 use stockledger_projections::{Progress, Queries, SqliteStore};
@@ -24,7 +24,9 @@ pub enum Error {
     #[error(transparent)]
     DataDir(#[from] data_dir::Error),
     /// There is no ledger to read.
-    #[error("there is no ledger at {0} yet; make one with `stockledger serve`, `stockledger import` or `stockledger demo`")]
+    #[error(
+        "there is no ledger at {0} yet; make one with `stockledger serve`, `stockledger import` or `stockledger demo`"
+    )]
     NoLedger(String),
     /// The log cannot be opened.
     #[error("opening the log {address}")]
@@ -116,7 +118,17 @@ impl Node {
         };
         let queries = Queries::new(store.clone(), projector.as_ref().map(Projector::progress));
         let answers_queries = roles.api;
-        Ok(Self { log, store, identity, ledger, projector, queries, answers_queries, stop_projector, _lock: lock })
+        Ok(Self {
+            log,
+            store,
+            identity,
+            ledger,
+            projector,
+            queries,
+            answers_queries,
+            stop_projector,
+            _lock: lock,
+        })
     }
 
     /// Which ledger it is.

@@ -23,7 +23,7 @@ async fn main() {
         ledger.run("shop", ship(&id, None));
     }
     eprintln!("generated in {:?}", t.elapsed());
-    for _ in 0..2 {
+    for _ in 0..std::env::args().nth(2).map_or(1, |n| n.parse().unwrap()) {
     let store = TestStore::new().await;
     let v = store.active().await;
     let t = Instant::now();

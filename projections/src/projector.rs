@@ -124,23 +124,29 @@ impl Task {
     async fn run(self) {
         let mut retry = Retry::default();
         let activity = loop {
-            match self.follow(&mut retry).await {
+            let wait = match self.follow(&mut retry).await {
                 Ok(()) => break Activity::Stopped,
                 Err(Stop::Superseded) => {
                     tracing::warn!(partition = %self.partition, "somebody else moved the checkpoint: reading it again");
+                    RETRY_MIN
                 }
-                Err(Stop::Unavailable(error)) => self.publish_retry(&chain_of(&*error)),
+                Err(Stop::Unavailable(error)) => {
+                    self.publish_retry(&chain_of(&*error));
+                    retry.next_wait()
+                }
                 Err(Stop::LogShorter(halted)) => {
+                    let wait = retry.next_wait();
                     if retry.elapsed() >= self.options.log_shorter_patience {
                         break halt(&halted);
                     }
                     self.publish_retry(&chain_of(&halted));
+                    wait
                 }
                 Err(Stop::Halted(halted)) => break halt(&halted),
-            }
+            };
             tokio::select! {
                 () = self.source.cancel.cancelled() => break Activity::Stopped,
-                () = tokio::time::sleep(retry.next_wait()) => {}
+                () = tokio::time::sleep(wait) => {}
             }
         };
         self.status.send_modify(|status| status.activity = activity);

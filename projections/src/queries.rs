@@ -9,6 +9,8 @@ mod directory;
 mod movements;
 mod orders;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use std::collections::HashMap;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::output::{self, Format, thousands};
+use super::output::{self, Format};
 use super::{Context, Failure};
+use crate::text::thousands;
 use append::Append;
 use load::Load;
 use server::Server;
@@ -60,7 +61,11 @@ pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure
             let load = load::run(&server, *connections, lasting).await?;
             let until_level = if projector { Some(server.until_level().await?) } else { None };
             server.stop().await?;
-            figures.push(Figure { name: format!("{connections} connections, projector {with}"), load, until_level });
+            figures.push(Figure {
+                name: format!("{connections} connections, projector {with}"),
+                load,
+                until_level,
+            });
         }
     }
     print(context, &append, &figures)
@@ -104,10 +109,15 @@ fn print(context: &Context, append: &Append, figures: &[Figure]) -> Result<(), F
             figure.until_level.map(|time| format!("{:.2}", time.as_secs_f64())).unwrap_or_default(),
         ]);
     }
-    output::table(&["three-line orders", "per second", "p50 ms", "p99 ms", "p99.9 ms", "level after s"], &rows)?;
+    output::table(
+        &["three-line orders", "per second", "p50 ms", "p99 ms", "p99.9 ms", "level after s"],
+        &rows,
+    )?;
     if let Some(one) = figures.iter().find(|figure| figure.load.connections == 1) {
         let ratio = one.load.p50_us() as f64 / append.one_at_a_time.p50_us().max(1) as f64;
-        output::line(format_args!("p50 of an order at 1 connection is {ratio:.2} times that of a bare append."))?;
+        output::line(format_args!(
+            "p50 of an order at 1 connection is {ratio:.2} times that of a bare append."
+        ))?;
     }
     Ok(())
 }

@@ -17,13 +17,14 @@ pub(super) fn run(command: &Config, context: &Context) -> Result<(), Failure> {
     let rows = context.settings.rows();
     match context.format {
         Format::Json => {
-            let members = rows.into_iter().map(|(name, value, source)| {
-                (name.to_owned(), json!({ "value": value, "source": source }))
-            });
+            let members = rows
+                .into_iter()
+                .map(|(name, value, source)| (name.to_owned(), json!({ "value": value, "source": source })));
             Ok(output::json(&Value::Object(members.collect::<Map<_, _>>()))?)
         }
         Format::Table => {
-            let rows: Vec<_> = rows.into_iter().map(|(name, value, source)| vec![name.to_owned(), value, source]).collect();
+            let rows: Vec<_> =
+                rows.into_iter().map(|(name, value, source)| vec![name.to_owned(), value, source]).collect();
             Ok(output::table(&["setting", "value", "source"], &rows)?)
         }
     }

@@ -35,8 +35,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, _context: &Context) -> Result<(), Failure> {
-    let input: Box<dyn Read> =
-        if args.file.as_os_str() == "-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(&args.file)?) };
+    let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(&args.file)?)
+    };
     if args.encoding == Encoding::Raw {
         let mut bytes = Vec::new();
         input.take(RECORD_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
@@ -63,7 +66,9 @@ fn bytes_of(text: &str, encoding: Encoding, number: usize) -> Result<Vec<u8>, Fa
         Encoding::Base64 => STANDARD.decode(text).ok(),
         Encoding::Hex | Encoding::Raw => from_hex(text),
     };
-    bytes.ok_or_else(|| Failure::text(Exit::Failed, format!("line {number} is not {encoding:?}").to_lowercase()))
+    bytes.ok_or_else(|| {
+        Failure::text(Exit::Failed, format!("line {number} is not {encoding:?}").to_lowercase())
+    })
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -11,7 +11,7 @@ use stockledger_writer::{Environment, SystemEnvironment};
 use tokio_util::sync::CancellationToken;
 
 use super::import::{into_node, local_actor};
-use super::output::{self, Format, Progress, thousands};
+use super::output::{self, Format, Progress};
 use super::read::{Source as Answers, print_trail};
 use super::rebuild::on_progress;
 use super::{Context, Exit, Failure, serve};
@@ -19,6 +19,7 @@ use crate::config::{Roles, Setting, Settings, Source};
 use crate::http;
 use crate::import::{OpeningStock, Options, Report, Source as Input};
 use crate::node::Node;
+use crate::text::thousands;
 
 const SITE: &str = "uk";
 const OPENING_STOCK: &str = "90%";
@@ -167,7 +168,8 @@ async fn replay_and_compare(node: &Node, scratch: &std::path::Path) -> Result<Co
     let mut snapshot = live.snapshot().await.map_err(failed)?;
     let active = read::active(snapshot.as_mut()).await.map_err(failed)?.unwrap_or(Version::FIRST);
     drop(snapshot);
-    let comparison = compare((live.as_ref(), active), (fresh.as_ref(), Version::FIRST)).await.map_err(failed)?;
+    let comparison =
+        compare((live.as_ref(), active), (fresh.as_ref(), Version::FIRST)).await.map_err(failed)?;
     fresh.close().await;
     Ok(comparison)
 }
@@ -191,7 +193,9 @@ impl Settings {
     fn moved_to(&self, directory: &std::path::Path) -> Self {
         let mut settings = self.clone();
         settings.data_dir = Setting { value: directory.to_path_buf(), source: Source::Default };
-        for (address, file) in [(&mut settings.log, "log.sqlite"), (&mut settings.projections, "projections.sqlite")] {
+        for (address, file) in
+            [(&mut settings.log, "log.sqlite"), (&mut settings.projections, "projections.sqlite")]
+        {
             if address.source == Source::Default {
                 address.value = crate::config::Address::Sqlite(directory.join(file));
             }

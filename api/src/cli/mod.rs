@@ -25,8 +25,10 @@ use output::Format;
 /// An event-sourced inventory ledger.
 #[derive(Debug, Parser)]
 #[command(name = "stockledger", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Start with `stockledger demo`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 verification failed,
-4 not reachable or not ready, 5 refused by a business rule, 6 unsafe or mismatched set-up.")]
+#[command(
+    after_help = "Start with `stockledger demo`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 verification failed,
+4 not reachable or not ready, 5 refused by a business rule, 6 unsafe or mismatched set-up."
+)]
 struct Cli {
     /// How to print data
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
@@ -183,7 +185,9 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
 /// Whoever reads our output has seen enough, as `head` does.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let is_it = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     };
     error.chain().any(is_it)
 }
@@ -192,7 +196,8 @@ fn start_logging() {
     use std::io::IsTerminal;
     use tracing_subscriber::EnvFilter;
 
-    let filter = EnvFilter::try_from_env("STOCKLEDGER_LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("warn,stockledger=info"));
+    let filter = EnvFilter::try_from_env("STOCKLEDGER_LOG_LEVEL")
+        .unwrap_or_else(|_| EnvFilter::new("warn,stockledger=info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         builder.with_target(false).init();

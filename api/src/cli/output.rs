@@ -5,7 +5,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -47,16 +47,21 @@ pub(super) fn complain(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 
+/// A line below the heading and nothing else: easy on the eye, and to cut apart.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// Prints rows under a heading; columns whose cells are all numbers are aligned as numbers.
 pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(heading);
     for row in rows {
         table.add_row(row.iter().map(Cell::new));
     }
     for column in 0..heading.len() {
-        let is_number = |row: &Vec<String>| row.get(column).is_none_or(|cell| cell.is_empty() || looks_like_a_number(cell));
+        let is_number = |row: &Vec<String>| {
+            row.get(column).is_none_or(|cell| cell.is_empty() || looks_like_a_number(cell))
+        };
         if let (true, Some(column)) = (rows.iter().all(is_number), table.column_mut(column)) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -66,20 +71,6 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
 
 fn looks_like_a_number(cell: &str) -> bool {
     cell.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, '-' | '+' | ',' | '.'))
-}
-
-/// A number with its thousands set apart.
-pub(super) fn thousands(number: impl Into<i128>) -> String {
-    let number: i128 = number.into();
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if number < 0 { format!("-{text}") } else { text }
 }
 
 /// The text of a JSON value as a cell of a table: nothing for null, no quotes around text.
@@ -102,8 +93,11 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(what: &'static str, unit: &str) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
-            let template = format!("{{prefix}} [{{bar:32}}] {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left");
-            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let template = format!(
+                "{{prefix}} [{{bar:32}}] {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left"
+            );
+            let style =
+                ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(what)
         });
         let now = Instant::now();
@@ -129,19 +123,6 @@ impl Progress {
     pub(super) fn done(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (-5_943_739, "-5,943,739"), (28_816, "28,816")];
-        for (number, text) in cases {
-            assert_eq!(thousands(number), text);
         }
     }
 }

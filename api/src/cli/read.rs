@@ -104,9 +104,11 @@ pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failu
         Stock::Show { site, sku, server } => {
             let path = format!("/v1/sites/{}/stock/{}", segment(&site), segment(&sku));
             let level = with_source(&server, context, async |source| source.get(&path).await).await?;
-            print_one(context, &level, &[
-                "site", "sku", "on_hand", "reserved", "held", "incoming", "available", "position", "as_of",
-            ])
+            print_one(
+                context,
+                &level,
+                &["site", "sku", "on_hand", "reserved", "held", "incoming", "available", "position", "as_of"],
+            )
         }
         Stock::List { site, limit, server } => {
             let path = format!("/v1/sites/{}/stock", segment(&site));
@@ -116,10 +118,24 @@ pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failu
         Stock::Movements { site, sku, limit, server } => {
             let path = format!("/v1/sites/{}/stock/{}/movements", segment(&site), segment(&sku));
             let list = with_source(&server, context, async |source| source.list(&path, limit).await).await?;
-            print_list(context, &list, &[
-                "position", "occurred_at", "type", "reason", "delta.on_hand", "delta.reserved", "delta.held",
-                "after.on_hand", "after.reserved", "after.held", "order_id", "actor",
-            ])
+            print_list(
+                context,
+                &list,
+                &[
+                    "position",
+                    "occurred_at",
+                    "type",
+                    "reason",
+                    "delta.on_hand",
+                    "delta.reserved",
+                    "delta.held",
+                    "after.on_hand",
+                    "after.reserved",
+                    "after.held",
+                    "order_id",
+                    "actor",
+                ],
+            )
         }
     }
 }
@@ -133,13 +149,18 @@ pub(super) async fn order(command: Order, context: &Context) -> Result<(), Failu
         }
         Order::Trail { site, order_id, server } => {
             let path = format!("/v1/sites/{}/orders/{}/trail", segment(&site), segment(&order_id));
-            let trail = with_source(&server, context, async |source| source.list(&path, usize::MAX).await).await?;
+            let trail =
+                with_source(&server, context, async |source| source.list(&path, usize::MAX).await).await?;
             print_trail(context, &trail)
         }
         Order::List { site, limit, server } => {
             let path = format!("/v1/sites/{}/orders", segment(&site));
             let list = with_source(&server, context, async |source| source.list(&path, limit).await).await?;
-            print_list(context, &list, &["order_id", "status", "customer", "currency", "placed_at", "occurred_at", "position"])
+            print_list(
+                context,
+                &list,
+                &["order_id", "status", "customer", "currency", "placed_at", "occurred_at", "position"],
+            )
         }
     }
 }
@@ -156,12 +177,18 @@ impl Source {
         match self {
             Self::Remote(client) => client.get_json(path).await.map_err(super::health::client_failure),
             Self::Local(router) => {
-                let request = Request::get(path).body(Body::empty()).map_err(|error| Failure::new(Exit::Usage, error))?;
+                let request = Request::get(path)
+                    .body(Body::empty())
+                    .map_err(|error| Failure::new(Exit::Usage, error))?;
                 let Ok(response) = router.clone().oneshot(request).await;
                 let status = response.status();
-                let body = response.into_body().collect().await.map_err(|error| Failure::new(Exit::Failed, error))?;
-                let value: Value =
-                    serde_json::from_slice(&body.to_bytes()).map_err(|error| Failure::new(Exit::Failed, error))?;
+                let body = response
+                    .into_body()
+                    .collect()
+                    .await
+                    .map_err(|error| Failure::new(Exit::Failed, error))?;
+                let value: Value = serde_json::from_slice(&body.to_bytes())
+                    .map_err(|error| Failure::new(Exit::Failed, error))?;
                 if status.is_success() { Ok(value) } else { Err(refused(status, &value)) }
             }
         }
@@ -231,26 +258,57 @@ fn print_order(context: &Context, order: &Value) -> Result<(), Failure> {
     if context.format == Format::Json {
         return Ok(output::json(order)?);
     }
-    print_one(context, order, &["order_id", "status", "customer", "currency", "placed_at", "occurred_at", "position"])?;
+    print_one(
+        context,
+        order,
+        &["order_id", "status", "customer", "currency", "placed_at", "occurred_at", "position"],
+    )?;
     let columns = ["sku", "ordered", "shipped", "cancelled", "returned", "unit_price_minor"];
     let lines = order.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     Ok(output::table(&columns, &lines.iter().map(|line| row(line, &columns)).collect::<Vec<_>>())?)
 }
 
-/// A table of the steps, each with its lines below it.
+/// The steps, oldest first, each with what it did to stock or what was short.
 pub(super) fn print_trail(context: &Context, trail: &Value) -> Result<(), Failure> {
     if context.format == Format::Json {
         return Ok(output::json(trail)?);
     }
     for step in data(trail) {
-        let columns = ["position", "type", "recorded_at", "occurred_at", "actor", "reason", "idempotency_key"];
-        output::table(&columns, &[row(step, &columns)])?;
+        output::line(step_in_words(step))?;
         let lines = step.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let Some(Value::Object(first)) = lines.first() else { continue };
-        let columns: Vec<&str> = first.keys().map(String::as_str).collect();
-        output::table(&columns, &lines.iter().map(|line| row(line, &columns)).collect::<Vec<_>>())?;
+        let was_refused = lines.iter().any(|line| line.get("requested").is_some());
+        let columns: &[&str] = if was_refused { &REFUSED_COLUMNS } else { &MOVED_COLUMNS };
+        if !lines.is_empty() {
+            output::table(columns, &lines.iter().map(|line| row(line, columns)).collect::<Vec<_>>())?;
+        }
     }
     Ok(())
+}
+
+const REFUSED_COLUMNS: [&str; 3] = ["sku", "requested", "available"];
+const MOVED_COLUMNS: [&str; 7] =
+    ["sku", "quantity", "delta.on_hand", "delta.reserved", "after.on_hand", "after.reserved", "after.held"];
+
+/// What, where, when, who and why, in one line.
+fn step_in_words(step: &Value) -> String {
+    let member = |name: &str| cell(step.get(name));
+    let mut words = format!(
+        "{} at {}, recorded {}, occurred {}, by {}",
+        member("type"),
+        member("position"),
+        member("recorded_at"),
+        member("occurred_at"),
+        member("actor"),
+    );
+    for (name, what) in
+        [("reason", "reason"), ("idempotency_key", "key"), ("note", "note"), ("refused", "refused")]
+    {
+        let text = member(name);
+        if !text.is_empty() {
+            words.push_str(&format!(", {what} {text}"));
+        }
+    }
+    words
 }
 
 fn data(list: &Value) -> &[Value] {

@@ -8,10 +8,11 @@ use stockledger_projections::rebuild::{self, OnProgress, Replay};
 use stockledger_writer::{Environment, SystemEnvironment};
 use tokio_util::sync::CancellationToken;
 
-use super::output::{self, Format, Progress, thousands};
+use super::output::{self, Format, Progress};
 use super::{Context, Exit, Failure};
 use crate::data_dir;
 use crate::node;
+use crate::text::thousands;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     // Nobody else may write to the tables meanwhile.

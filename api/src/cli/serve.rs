@@ -30,13 +30,19 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 pub(super) async fn bind(context: &Context) -> Result<TcpListener, Failure> {
     let address = context.settings.listen.value;
     let in_use = |error: std::io::Error| {
-        Failure::new(Exit::Failed, anyhow::Error::new(error).context(format!("listening on {address}; name another address with --listen")))
+        Failure::new(
+            Exit::Failed,
+            anyhow::Error::new(error)
+                .context(format!("listening on {address}; name another address with --listen")),
+        )
     };
     TcpListener::bind(address).await.map_err(in_use)
 }
 
 pub(super) fn url(listener: &TcpListener) -> String {
-    listener.local_addr().map_or_else(|_| "an unknown address".to_owned(), |address| format!("http://{address}"))
+    listener
+        .local_addr()
+        .map_or_else(|_| "an unknown address".to_owned(), |address| format!("http://{address}"))
 }
 
 /// Answers requests until a signal comes, then ends in order: nothing acknowledged is lost. A second signal ends it at

@@ -43,7 +43,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let log = node::log_for_reading(&context.settings).await?;
     let only = args.from.map(|from| from.partition.0).or(args.partition);
     if args.follow && only.is_none() {
-        return Err(Failure::text(Exit::Usage, "--follow needs one partition: name it with --partition or --from"));
+        return Err(Failure::text(
+            Exit::Usage,
+            "--follow needs one partition: name it with --partition or --from",
+        ));
     }
     let partitions = only.map_or(0..log.partitions(), |partition| partition..partition.saturating_add(1));
     let mut printed = 0;
@@ -52,7 +55,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let end = log.bounds(partition).await.map_err(|error| Failure::new(Exit::Failed, error))?.end;
         let mut state: Option<State> = None;
         while args.follow || state.is_none_or(|state| state.next_offset < end) {
-            let records = reader.next(READ_RECORDS, PATIENCE).await.map_err(|error| Failure::new(Exit::Failed, error))?;
+            let records = reader
+                .next(READ_RECORDS, PATIENCE)
+                .await
+                .map_err(|error| Failure::new(Exit::Failed, error))?;
             if records.is_empty() && !args.follow {
                 break;
             }
@@ -92,7 +98,10 @@ fn read(
 
 fn is_wanted(decision: &Decision, args: &Args) -> bool {
     let is_late_enough = args.from.is_none_or(|from| decision.seq >= from.seq);
-    let is_at_site = args.site.as_ref().is_none_or(|wanted| matches!(&decision.scope, Scope::Site(site) if site.as_str() == wanted));
+    let is_at_site = args
+        .site
+        .as_ref()
+        .is_none_or(|wanted| matches!(&decision.scope, Scope::Site(site) if site.as_str() == wanted));
     is_late_enough && is_at_site
 }
 
@@ -105,7 +114,8 @@ fn print(
 ) -> Result<(), Failure> {
     if format == Format::Json {
         let hash = state.map(|state| state.hash.to_string());
-        let line = json!({ "position": position, "offset": record.offset, "hash": hash, "decision": decision });
+        let line =
+            json!({ "position": position, "offset": record.offset, "hash": hash, "decision": decision });
         return Ok(output::line(line)?);
     }
     let scope = match &decision.scope {
@@ -114,5 +124,9 @@ fn print(
     };
     let events: Vec<&str> = decision.events.iter().map(Event::type_name).collect();
     let actor = &decision.context.actor;
-    Ok(output::line(format_args!("{position:<12} {}  {scope:<16} {:<18} {actor}", decision.recorded_at, events.join("+")))?)
+    Ok(output::line(format_args!(
+        "{position:<12} {}  {scope:<16} {:<18} {actor}",
+        decision.recorded_at,
+        events.join("+")
+    ))?)
 }

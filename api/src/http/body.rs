@@ -3,9 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 use stockledger_schemas::{Actor, Context};
@@ -76,7 +76,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 }
 
 /// A list of objects.
-pub(super) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     Vec::<Object<T>>::deserialize(deserializer).map(|list| list.into_iter().map(|object| object.0).collect())
 }
 
@@ -111,10 +113,14 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Prob
     }
 }
 
-/// Where the error is costs a second reading, which only those pay who made one.
+/// Whether it is JSON at all, and where the error is, costs more readings, which only those pay who made one.
 fn explained<'de, T: Deserialize<'de>>(json: &'de [u8], error: &serde_json::Error) -> Problem {
+    let not_json = |error: &serde_json::Error| Problem::new(Code::MalformedRequest, format!("this is not JSON: {error}"));
     if error.classify() != Category::Data {
-        return Problem::new(Code::MalformedRequest, format!("the body is not JSON: {error}"));
+        return not_json(error);
+    }
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(json) {
+        return not_json(&error);
     }
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     match serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer) {
@@ -162,6 +168,7 @@ mod tests {
     }
 
     body! {
+        #[expect(dead_code, reason = "only the errors are looked at")]
         struct Sample[stockledger_schemas::Reason] {
             #[serde(deserialize_with = "objects")]
             lines: Vec<Line>,
@@ -177,9 +184,17 @@ mod tests {
     fn what_is_wrong_is_named_with_its_pointer() {
         let cases = [
             (r#"{"lines":[{"sku":"A","quantity":0}]}"#, "/lines/0/quantity", "not 0"),
-            (r#"{"lines":[{"sku":"A","quantity":1},{"sku":"A","quantity":"1"}]}"#, "/lines/1/quantity", "string"),
+            (
+                r#"{"lines":[{"sku":"A","quantity":1},{"sku":"A","quantity":"1"}]}"#,
+                "/lines/1/quantity",
+                "string",
+            ),
             (r#"{"lines":[{"sku":"A","quantity":1.5}]}"#, "/lines/0/quantity", "1.5"),
-            (r#"{"lines":[{"sku":"A","quantity":9223372036854775808}]}"#, "/lines/0/quantity", "9223372036854775808"),
+            (
+                r#"{"lines":[{"sku":"A","quantity":9223372036854775808}]}"#,
+                "/lines/0/quantity",
+                "9223372036854775808",
+            ),
             (r#"{"lines":[{"sku":" A","quantity":1}]}"#, "/lines/0/sku", "a sku must be"),
             (r#"{"lines":[{"quantity":1}]}"#, "/lines/0", "missing field `sku`"),
             (r#"{"lines":[["A",1]]}"#, "/lines/0", "an object"),
@@ -189,7 +204,7 @@ mod tests {
             (r#"{"lines":[],"reference":["t","i"]}"#, "/reference", "an object"),
             (r#"{"lines":[],"reference":{"type":"t"}}"#, "/reference", "missing field `id`"),
             (r#"{"lines":[],"a/~b":1}"#, "/a~1~0b", "unknown field"),
-            (r#"{"lines":[],"lines":[]}"#, "/lines", "duplicate field"),
+            (r#"{"lines":[],"lines":[]}"#, "", "duplicate field `lines`"),
             (r#"{"lines":[],"reason":"because"}"#, "/reason", "unknown variant"),
             (r#"{"lines":[],"occurred_at":"yesterday"}"#, "/occurred_at", "RFC 3339"),
         ];
@@ -203,15 +218,15 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed_with_line_and_column() {
-        for json in ["", "{", "{\"lines\":[}", "{} x", "nonsense", "{\"lines\":[],}", &"[".repeat(100_000)] {
+        let deep = "[".repeat(100_000);
+        for json in ["", "{", "{\"lines\":[}", "{} x", "{\"x\":1,", "nonsense", "{\"lines\":[],}", &deep] {
             let document = problem_of(json);
-            if document["code"] == "validation-failed" {
-                assert!(json.starts_with('['), "{document}");
-                continue;
-            }
             assert_eq!(document["code"], "malformed-request");
             assert!(document["detail"].as_str().unwrap().contains("at line 1 column"), "{document}");
         }
-        assert_eq!(parse::<Sample>(b"{\"lines\":[{\"sku\":\"\xff\"}]}").unwrap_err().code(), Code::MalformedRequest);
+        assert_eq!(
+            parse::<Sample>(b"{\"lines\":[{\"sku\":\"\xff\"}]}").unwrap_err().code(),
+            Code::MalformedRequest
+        );
     }
 }

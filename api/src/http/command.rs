@@ -126,7 +126,11 @@ async fn read_body(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem
     }
     to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
         let is_limit = std::error::Error::source(&error).is_some_and(|cause| cause.is::<LengthLimitError>());
-        if is_limit { body_too_large() } else { Problem::new(Code::MalformedRequest, "the body ended too early") }
+        if is_limit {
+            body_too_large()
+        } else {
+            Problem::new(Code::MalformedRequest, "the body ended too early")
+        }
     })
 }
 

@@ -79,7 +79,8 @@ pub(super) fn write(list: &str, key: &impl Key) -> String {
 /// `invalid-cursor` if it is damaged, of another list, or of the same list with other filters.
 pub(super) fn read<K: Key>(list: &str, cursor: &str) -> Result<K, Problem> {
     checked_key(list, cursor).ok_or_else(|| {
-        let detail = "the cursor is damaged or belongs to another list or to other filters; begin without one";
+        let detail =
+            "the cursor is damaged or belongs to another list or to other filters; begin without one";
         Problem::new(Code::InvalidCursor, detail)
     })
 }

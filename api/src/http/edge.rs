@@ -71,7 +71,10 @@ pub(super) async fn unknown_route(uri: Uri) -> Problem {
 
 /// The router adds the header `Allow`.
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    Problem::new(Code::MethodNotAllowed, format!("{} does not take {method}; see the header Allow", uri.path()))
+    Problem::new(
+        Code::MethodNotAllowed,
+        format!("{} does not take {method}; see the header Allow", uri.path()),
+    )
 }
 
 #[cfg(test)]

@@ -99,13 +99,19 @@ impl App {
 
     /// The ledger, or the problem that this node has none.
     fn ledger(&self) -> Result<&Ledger, Problem> {
-        let no_writer = || Problem::new(Code::NotPartitionOwner, "this node takes no commands: it does not play the role writer");
+        let no_writer = || {
+            Problem::new(
+                Code::NotPartitionOwner,
+                "this node takes no commands: it does not play the role writer",
+            )
+        };
         self.0.roles.writer.as_ref().ok_or_else(no_writer)
     }
 
     /// The queries, or the problem that this node answers none.
     fn queries(&self) -> Result<&Queries, Problem> {
-        let no_api = || Problem::new(Code::NotFound, "this node answers no queries: it does not play the role api");
+        let no_api =
+            || Problem::new(Code::NotFound, "this node answers no queries: it does not play the role api");
         self.0.roles.api.as_ref().ok_or_else(no_api)
     }
 }

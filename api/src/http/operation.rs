@@ -43,7 +43,8 @@ async fn front(headers: HeaderMap) -> Response {
         ("/problems", "what can go wrong"),
     ];
     let links = links.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
-    let text = vec!["An event-sourced inventory ledger. The interface is JSON over HTTP under /v1.".to_owned()];
+    let text =
+        vec!["An event-sourced inventory ledger. The interface is JSON over HTTP under /v1.".to_owned()];
     page::respond(&headers, &Page { title: "Stockledger".to_owned(), text, links })
 }
 
@@ -163,8 +164,10 @@ async fn info(
         ("projector", roles.projector.is_some()),
         ("api", roles.api.is_some()),
     ];
-    let played: Vec<&str> = played.iter().filter(|(_, is_played)| *is_played).map(|(role, _)| *role).collect();
-    let keys = roles.writer.as_ref().map(|ledger| ledger.status().iter().map(|status| status.keys).sum::<usize>());
+    let played: Vec<&str> =
+        played.iter().filter(|(_, is_played)| *is_played).map(|(role, _)| *role).collect();
+    let keys =
+        roles.writer.as_ref().map(|ledger| ledger.status().iter().map(|status| status.keys).sum::<usize>());
     let info = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ledger_id": node.ledger_id,
@@ -209,7 +212,8 @@ async fn projections(
         Some(queries) => queries.versions().await?,
         None => Vec::new(),
     };
-    let active = versions.iter().find(|version| version.state == VersionState::Active).map(|info| info.version);
+    let active =
+        versions.iter().find(|version| version.state == VersionState::Active).map(|info| info.version);
     let partitions: Vec<PartitionOfProjections> = match (&roles.projector, &roles.api) {
         (Some(progress), _) => {
             let now = app.node().environment.now();

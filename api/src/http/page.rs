@@ -13,9 +13,10 @@ pub(super) struct Page {
 
 /// The page as HTML where the request accepts that, else as plain text.
 pub(super) fn respond(headers: &HeaderMap, page: &Page) -> Response {
-    let accepts_html = headers.get_all(header::ACCEPT).iter().any(|accept| {
-        accept.to_str().is_ok_and(|accept| accept.contains("text/html"))
-    });
+    let accepts_html = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
     let (media_type, text) = if accepts_html {
         ("text/html; charset=utf-8", page.html())
     } else {

@@ -59,7 +59,8 @@ async fn wait_for(queries: &Queries, positions: &[Position], wait: Duration) -> 
 
 fn min_positions(headers: &HeaderMap, partitions: u16) -> Result<Vec<Position>, Problem> {
     let malformed = |why: &str| {
-        let detail = format!("the header Ledger-Min-Position is not a list of positions such as 0.17,3.4: {why}");
+        let detail =
+            format!("the header Ledger-Min-Position is not a list of positions such as 0.17,3.4: {why}");
         Problem::new(Code::MalformedRequest, detail)
     };
     let mut positions = Vec::new();
@@ -133,7 +134,8 @@ mod tests {
                 headers.append(name, value);
                 headers
             });
-        let texts: Vec<String> = min_positions(&headers, 4).unwrap().iter().map(ToString::to_string).collect();
+        let texts: Vec<String> =
+            min_positions(&headers, 4).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["0.17", "3.4", "1.2"]);
         assert_eq!(min_positions(&headers, 3).unwrap_err().code(), Code::MalformedRequest);
     }

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use stockledger_schemas::event::{
-    AdjustedLine, CountedLine, HoldReleased, ItemRegistered, ItemUpdated, OrderPlaced, PlacedLine, ReceivedLine,
-    SiteRegistered, SiteRenamed, StockHeld,
+    AdjustedLine, CountedLine, HoldReleased, ItemRegistered, ItemUpdated, OrderPlaced, PlacedLine,
+    ReceivedLine, SiteRegistered, SiteRenamed, StockHeld,
 };
 use stockledger_schemas::{
-    Balances, Currency, CustomerId, Decision, Delta, Event, HoldId, HoldReason, Level, Name, Note, Order, OrderId,
-    OrderLine, OrderStatus, PartitionId, Position, Quantity, Reason, Reference, Scope, SiteId, Sku, Timestamp, Unit,
+    Balances, Currency, CustomerId, Decision, Delta, Event, HoldId, HoldReason, Level, Name, Note, Order,
+    OrderId, OrderLine, OrderStatus, PartitionId, Position, Quantity, Reason, Reference, Scope, SiteId, Sku,
+    Timestamp, Unit,
 };
 use stockledger_writer::Reply;
 
@@ -63,7 +64,9 @@ fn of_directory(event: &Event, position: Position) -> Result<Resource<'_>, Probl
             Resource::Site(Site { site, name, partition: *partition, position })
         }
         Event::ItemRegistered(ItemRegistered { sku, name, unit })
-        | Event::ItemUpdated(ItemUpdated { sku, name, unit }) => Resource::Item(Item { sku, name, unit, position }),
+        | Event::ItemUpdated(ItemUpdated { sku, name, unit }) => {
+            Resource::Item(Item { sku, name, unit, position })
+        }
         other => return Err(impossible(other.type_name())),
     })
 }

@@ -15,7 +15,11 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// Those of the listener.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
     // An answer is one small write; waiting for more to send with it would cost a caller up to 40 ms.
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {

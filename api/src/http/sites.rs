@@ -6,13 +6,13 @@ use stockledger_domain::Command;
 use stockledger_domain::command::{OpenSite, RecordNote};
 use stockledger_schemas::{Name, Reason, Scope, SiteId};
 
+use crate::http::App;
 use crate::http::body::body;
 use crate::http::command::{Input, command};
 use crate::http::list::{List, ListParameters};
 use crate::http::problem::{Code, Problem};
 use crate::http::read::{Reader, respond};
 use crate::http::segments::{NoParameters, Parameters, Segments};
-use crate::http::App;
 
 pub(super) fn router() -> axum::Router<App> {
     axum::Router::new()

@@ -22,6 +22,6 @@ mod tests;
 
 pub use opening::OpeningStock;
 pub use report::Report;
-pub use run::{Error, Options, Progress, run};
+pub use run::{CHUNK_COMMANDS_MAX, CHUNK_LINES_MAX, Error, Options, Progress, run};
 pub use source::Source;
 pub use target::{Local, Remote, Target};

@@ -25,7 +25,9 @@ pub struct Percent(u16);
 
 /// Why a text is not an opening stock.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an opening stock must be auto, or a whole number from 0 to {PERCENT_MAX} followed by %, such as 90%")]
+#[error(
+    "an opening stock must be auto, or a whole number from 0 to {PERCENT_MAX} followed by %, such as 90%"
+)]
 pub struct InvalidOpeningStock;
 
 impl FromStr for OpeningStock {

@@ -10,7 +10,7 @@ use stockledger_domain::command::{
 };
 use stockledger_schemas::limits::LINES_MAX;
 use stockledger_schemas::{
-    Actor, Context, CorrelationId, Currency, Delta, IdempotencyKey, Name, Note, Quantity, Reason, Reference,
+    Actor, Context, CorrelationId, Currency, IdempotencyKey, Name, Note, Quantity, Reason, Reference,
     ReferenceId, ReferenceType, Scope, SiteId, Sku, Timestamp, Unit,
 };
 
@@ -28,6 +28,8 @@ const TAG_DIGITS: usize = 16;
 pub struct Plan<'i> {
     input: &'i Input,
     opening: OpeningStock,
+    /// By SKU.
+    opening_lines: Vec<ReceiptLine>,
     site: SiteId,
     actor: Actor,
     correlation_id: CorrelationId,
@@ -121,11 +123,15 @@ impl<'i> Plan<'i> {
     /// The plan of importing `input` into `site`.
     ///
     /// # Errors
-    /// None with a site and an actor that are well formed, which they are by their types.
+    /// [`Error::OpeningTooLarge`].
     pub fn new(input: &'i Input, opening: OpeningStock, site: SiteId, actor: Actor) -> Result<Self, Error> {
+        let sku = |item: ItemIndex| input.items[item].sku.clone();
+        let quantities = opening.quantities(input).map_err(|item| Error::OpeningTooLarge { sku: sku(item) })?;
+        let opening_line = |(item, quantity)| ReceiptLine { sku: sku(item), quantity };
         Ok(Self {
             input,
             opening,
+            opening_lines: quantities.into_iter().map(opening_line).collect(),
             site,
             actor,
             correlation_id: CorrelationId::new(format!("{PREFIX}:{}", tag(input)))?,
@@ -151,7 +157,8 @@ impl<'i> Plan<'i> {
     /// [`Error`].
     pub fn marker(&self, turn: Turn) -> Result<Submission, Error> {
         let (sha256, opening) = (self.input.sha256, self.opening);
-        let note = format!("import of an online-retail file with SHA-256 {sha256} and opening stock {opening}");
+        let note =
+            format!("import of an online-retail file with SHA-256 {sha256} and opening stock {opening}");
         let context = Context { note: Some(Note::new(note)?), ..self.context() };
         let key = match turn {
             Turn::First => format!("{PREFIX}:import"),
@@ -161,20 +168,12 @@ impl<'i> Plan<'i> {
     }
 
     /// All commands that do not depend on an answer, in order.
-    ///
-    /// # Errors
-    /// [`Error::OpeningTooLarge`]; each command is a result of its own.
-    pub fn steps(&self, turn: Turn) -> Result<impl Iterator<Item = Result<Step, Error>>, Error> {
-        let items = self.input.items_by_sku();
-        let items = items.into_iter().map(|item| self.item(&self.input.items[item]));
-        let opening = self.opening_lines()?;
-        let receipts = opening.len().div_ceil(LINES_MAX);
-        let openings = (0..receipts).map(move |number| {
-            let rest = opening.iter().skip(number * LINES_MAX);
-            self.opening(turn, number + 1, rest.take(LINES_MAX).cloned().collect())
-        });
+    pub fn steps(&self, turn: Turn) -> impl Iterator<Item = Result<Step, Error>> {
+        let items = self.input.items_by_sku().into_iter().map(|item| self.item(&self.input.items[item]));
+        let receipts = (1..).zip(self.opening_lines.chunks(LINES_MAX));
+        let openings = receipts.map(move |(number, lines)| self.opening(turn, number, lines.to_vec()));
         let documents = self.input.documents.iter().enumerate();
-        Ok(items.chain(openings).chain(documents.flat_map(|(index, document)| self.document(index, document))))
+        items.chain(openings).chain(documents.flat_map(|(index, document)| self.document(index, document)))
     }
 
     /// The shipment of everything in the order of a document.
@@ -189,11 +188,9 @@ impl<'i> Plan<'i> {
     }
 
     /// How many units are received before the first document.
-    ///
-    /// # Errors
-    /// [`Error::OpeningTooLarge`].
-    pub fn opening_units(&self) -> Result<i64, Error> {
-        Ok(self.opening_lines()?.iter().map(|line| line.quantity.get()).sum())
+    #[must_use]
+    pub fn opening_units(&self) -> i64 {
+        self.opening_lines.iter().map(|line| line.quantity.get()).sum()
     }
 
     fn item(&self, item: &Item) -> Result<Step, Error> {
@@ -201,13 +198,6 @@ impl<'i> Plan<'i> {
         let register = RegisterItem { sku: item.sku.clone(), name, unit: self.unit.clone() };
         let command = checked(Scope::Directory, Command::RegisterItem(register), self.context())?;
         Ok(Step { submission: Submission { command, key: None }, part: Part::Item, documents_done: 0 })
-    }
-
-    fn opening_lines(&self) -> Result<Vec<ReceiptLine>, Error> {
-        let sku = |item: ItemIndex| self.input.items[item].sku.clone();
-        let quantities = self.opening.quantities(self.input);
-        let quantities = quantities.map_err(|item| Error::OpeningTooLarge { sku: sku(item) })?;
-        Ok(quantities.into_iter().map(|(item, quantity)| ReceiptLine { sku: sku(item), quantity }).collect())
     }
 
     /// It happened when the first thing in the file did: whoever asks by `occurred_at` sees the goods before they leave.
@@ -250,15 +240,18 @@ impl<'i> Plan<'i> {
             delta: line.delta,
             expected_on_hand: None,
         };
-        let command = Command::AdjustStock(AdjustStock { lines: adjustment.lines.iter().map(line).collect() });
+        let command =
+            Command::AdjustStock(AdjustStock { lines: adjustment.lines.iter().map(line).collect() });
         let context = self.said_by(document).map(|context| Context {
             reason: Some(adjustment.reason),
             note: adjustment.note.clone(),
             ..context
         });
-        Some(context.and_then(|context| {
-            self.step(command, context, document, "adjustment", Part::Adjustment, index)
-        }))
+        Some(
+            context.and_then(|context| {
+                self.step(command, context, document, "adjustment", Part::Adjustment, index)
+            }),
+        )
     }
 
     fn order(&self, index: usize, document: &Document) -> Option<Result<Step, Error>> {

@@ -3,6 +3,8 @@
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use crate::text::thousands;
+
 /// What an import came to. A second run of the same import gives the same numbers, but for `new_events` and `seconds`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
@@ -57,13 +59,18 @@ impl Report {
             "This import was done before; nothing has changed.".to_owned()
         } else if self.new_events < self.events {
             let before = self.events - self.new_events;
-            format!("The import was continued: {before} events were there before, {} are new.", self.new_events)
+            format!(
+                "The import was continued: {before} events were there before, {} are new.",
+                self.new_events
+            )
         } else {
-            format!("The import is done: {} events.", self.events)
+            format!("The import is done: {} events.", thousands(self.events))
         };
         if self.already_imported > 0 {
             let left_out = self.already_imported;
-            summary.push_str(&format!(" Left as they are: {left_out} parts of invoices that came with another file."));
+            summary.push_str(&format!(
+                " Left as they are: {left_out} parts of invoices that came with another file."
+            ));
         }
         summary
     }
@@ -84,36 +91,22 @@ impl Report {
 
     fn rows(&self) -> [(&'static str, String); 16] {
         [
-            ("documents", grouped(self.documents)),
-            ("lines", grouped(self.lines)),
-            ("skipped lines", grouped(self.skipped_lines)),
-            ("items", grouped(self.items)),
-            ("opening units", grouped(self.opening_units)),
-            ("orders shipped", grouped(self.orders_shipped)),
-            ("orders refused", grouped(self.orders_refused)),
-            ("order lines", grouped(self.order_lines)),
-            ("units shipped", grouped(self.units_shipped)),
-            ("returns", grouped(self.returns)),
-            ("adjustments", grouped(self.adjustments)),
-            ("adjustments refused", grouped(self.adjustments_refused)),
-            ("units on hand", grouped(self.units_on_hand)),
-            ("events", grouped(self.events)),
-            ("new events", grouped(self.new_events)),
+            ("documents", thousands(self.documents)),
+            ("lines", thousands(self.lines)),
+            ("skipped lines", thousands(self.skipped_lines)),
+            ("items", thousands(self.items)),
+            ("opening units", thousands(self.opening_units)),
+            ("orders shipped", thousands(self.orders_shipped)),
+            ("orders refused", thousands(self.orders_refused)),
+            ("order lines", thousands(self.order_lines)),
+            ("units shipped", thousands(self.units_shipped)),
+            ("returns", thousands(self.returns)),
+            ("adjustments", thousands(self.adjustments)),
+            ("adjustments refused", thousands(self.adjustments_refused)),
+            ("units on hand", thousands(self.units_on_hand)),
+            ("events", thousands(self.events)),
+            ("new events", thousands(self.new_events)),
             ("seconds", format!("{:.2}", self.seconds)),
         ]
     }
-}
-
-/// A number with its thousands set apart, as people read it.
-fn grouped(number: impl Into<i128>) -> String {
-    let digits = number.into().to_string();
-    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
-    let mut text = sign.to_owned();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

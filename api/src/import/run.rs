@@ -25,6 +25,9 @@ pub const CHUNK_LINES_MAX: usize = 10_000;
 /// Events that a site begins with: it is registered in the directory and opened on its partition.
 const SITE_EVENTS: u64 = 2;
 
+/// What messages call the command that marks a site as imported.
+const MARK: &str = "its mark on the site";
+
 /// What to import, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -81,7 +84,9 @@ pub enum Error {
     )]
     ImportedBefore(SiteId),
     /// The ledger did not take a command.
-    #[error("the import stopped at {at}: {why}; what was done stays, and running the same import again continues there")]
+    #[error(
+        "the import stopped at {at}: {why}; what was done stays, and running the same import again continues there"
+    )]
     Stopped {
         /// At which command.
         at: String,
@@ -89,7 +94,9 @@ pub enum Error {
         why: String,
     },
     /// The ledger did not answer.
-    #[error("the import stopped at {at}; what was done stays, and running the same import again continues there")]
+    #[error(
+        "the import stopped at {at}; what was done stays, and running the same import again continues there"
+    )]
     Unanswered {
         /// At which command.
         at: String,
@@ -117,28 +124,29 @@ pub async fn run(
     let reading = tokio::task::spawn_blocking(move || online_retail::read(&source));
     let input = reading.await.map_err(Error::Reading)??;
     let plan = Plan::new(&input, options.opening, options.site.clone(), options.actor.clone())?;
-    let report = described(&input, &plan)?;
-    let import = Import { options: &options, target, plan: &plan, report, reached: BTreeMap::new() };
+    let report = described(&input, &plan);
+    let import =
+        Import { options: &options, target, plan: &plan, turn: Turn::First, report, reached: BTreeMap::new() };
     let mut report = import.carry_out(input.documents.len(), progress).await?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }
 
 /// What the file alone says.
-fn described(input: &Input, plan: &Plan<'_>) -> Result<Report, Error> {
+fn described(input: &Input, plan: &Plan<'_>) -> Report {
     let documents = || input.documents.iter();
-    Ok(Report {
+    Report {
         documents: count(documents()),
         lines: input.lines,
         skipped_lines: input.skipped_lines,
         items: count(input.items.iter()),
-        opening_units: plan.opening_units()?,
+        opening_units: plan.opening_units(),
         order_lines: documents().map(|document| count(document.order.iter())).sum(),
         returns: count(documents().filter(|document| !document.receipt.is_empty())),
         adjustments: count(documents().filter(|document| document.adjustment.is_some())),
         events: SITE_EVENTS,
         ..Report::default()
-    })
+    }
 }
 
 fn count<T>(things: impl Iterator<Item = T>) -> u64 {
@@ -149,6 +157,7 @@ struct Import<'a> {
     options: &'a Options,
     target: &'a dyn Target,
     plan: &'a Plan<'a>,
+    turn: Turn,
     report: Report,
     /// The last decision in each partition.
     reached: BTreeMap<PartitionId, Position>,
@@ -160,10 +169,10 @@ impl Import<'_> {
         documents_total: usize,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Report, Error> {
-        let turn = self.claim_site().await?;
+        self.claim_site().await?;
         let started = Instant::now();
         let (mut commands, mut documents_done) = (0, 0);
-        let mut steps = self.plan.steps(turn)?.peekable();
+        let mut steps = self.plan.steps(self.turn).peekable();
         let mut shipments = Vec::new();
         loop {
             let chunk = next_chunk(std::mem::take(&mut shipments), &mut steps)?;
@@ -173,34 +182,34 @@ impl Import<'_> {
             shipments = self.submit(chunk).await?;
             progress(Progress { documents_done, documents_total, commands, elapsed: started.elapsed() });
         }
-        drop(steps);
+        let documents_done = documents_total;
+        progress(Progress { documents_done, documents_total, commands, elapsed: started.elapsed() });
         self.look().await
     }
 
     /// Marks the site as imported from this, and opens it first if nobody has. The mark comes before everything else: an
     /// import that is refused changes nothing.
-    async fn claim_site(&mut self) -> Result<Turn, Error> {
-        let mut outcome = self.mark(Turn::First).await?;
+    async fn claim_site(&mut self) -> Result<(), Error> {
+        let mut outcome = self.mark().await?;
         if outcome == Outcome::UnknownSite {
             self.open_site().await?;
-            outcome = self.mark(Turn::First).await?;
+            outcome = self.mark().await?;
         }
-        let mut turn = Turn::First;
         if outcome == Outcome::KeyReused && self.options.force {
-            turn = Turn::OnTop;
-            outcome = self.mark(turn).await?;
+            self.turn = Turn::OnTop;
+            outcome = self.mark().await?;
         }
         match outcome {
             Outcome::Done(answered) => self.note(answered),
             Outcome::KeyReused => return Err(Error::ImportedBefore(self.options.site.clone())),
-            other => return Err(stopped("its mark on the site", &other)),
+            other => return Err(stopped(MARK, &other)),
         }
-        Ok(turn)
+        Ok(())
     }
 
-    async fn mark(&self, turn: Turn) -> Result<Outcome, Error> {
-        let outcomes = self.target.submit(vec![self.plan.marker(turn)?]).await;
-        let unanswered = |source| Error::Unanswered { at: "its mark on the site".to_owned(), source };
+    async fn mark(&self) -> Result<Outcome, Error> {
+        let outcomes = self.target.submit(vec![self.plan.marker(self.turn)?]).await;
+        let unanswered = |source| Error::Unanswered { at: MARK.to_owned(), source };
         let outcome = outcomes.map_err(unanswered)?.pop();
         outcome.ok_or_else(|| unanswered(target::Error::Answers { expected: 1, found: 0 }))
     }
@@ -259,7 +268,7 @@ impl Import<'_> {
                 self.note(*answered);
                 self.report.adjustments_refused += 1;
             }
-            (_, Outcome::KeyReused) if self.options.force => self.report.already_imported += 1,
+            (_, Outcome::KeyReused) if self.turn == Turn::OnTop => self.report.already_imported += 1,
             (_, other) => return Err(stopped(name, other)),
         }
         Ok(None)

@@ -26,6 +26,19 @@ pub struct MovementKey {
     pub line: u64,
 }
 
+/// The keys of the page come from the index alone, their rows by key: a database that is left the choice may read the
+/// whole history of the site instead. The condition on `seq` is what the index is entered by; the one behind it leaves out
+/// the rest of the decision itself.
+pub(super) const MOVEMENTS_PAGE: &str = "\
+    SELECT m.seq, m.line, m.type, m.order_id, t.reason, t.occurred_at, t.recorded_at, t.actor, t.note, \
+    t.reference_type, t.reference_id, m.d_on_hand, m.d_reserved, m.d_held, m.on_hand, m.reserved, m.held \
+    FROM (SELECT site, seq, line FROM {movements} \
+    WHERE site = ? AND sku = ? AND seq {sign}= ? AND (seq {sign} ? OR line {sign} ?) \
+    ORDER BY seq {order}, line {order} LIMIT ?) k \
+    JOIN {movements} m ON m.site = k.site AND m.seq = k.seq AND m.line = k.line \
+    JOIN {trail} t ON t.site = k.site AND t.seq = k.seq \
+    ORDER BY m.seq {order}, m.line {order}";
+
 impl Queries {
     /// Every change of an item's balances at a site, in one direction, beginning behind a movement.
     ///
@@ -43,18 +56,10 @@ impl Queries {
             return Ok(nothing_yet(known.partition, no_page()));
         };
         let (sign, order, begin) = match direction {
-            Direction::NewestFirst => ('<', "DESC", MovementKey { seq: u64::MAX, line: u64::MAX }),
-            Direction::OldestFirst => ('>', "ASC", MovementKey { seq: 0, line: 0 }),
+            Direction::NewestFirst => ("<", "DESC", MovementKey { seq: u64::MAX, line: u64::MAX }),
+            Direction::OldestFirst => (">", "ASC", MovementKey { seq: 0, line: 0 }),
         };
-        // The first condition is what the index is entered by; the second leaves out the rest of the decision itself.
-        let sql = format!(
-            "SELECT m.seq, m.line, m.type, m.order_id, t.reason, t.occurred_at, t.recorded_at, t.actor, t.note, \
-             t.reference_type, t.reference_id, \
-             m.d_on_hand, m.d_reserved, m.d_held, m.on_hand, m.reserved, m.held \
-             FROM {{movements}} m JOIN {{trail}} t ON t.site = m.site AND t.seq = m.seq \
-             WHERE m.site = ? AND m.sku = ? AND m.seq {sign}= ? AND (m.seq {sign} ? OR m.line {sign} ?) \
-             ORDER BY m.seq {order}, m.line {order} LIMIT ?"
-        );
+        let sql = MOVEMENTS_PAGE.replace("{sign}", sign).replace("{order}", order);
         let key = after.unwrap_or(begin);
         let parameters = vec![
             (&known.site).into(),

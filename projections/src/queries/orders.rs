@@ -17,6 +17,21 @@ use crate::views::{Answer, KnownSite, Order, OrderLine, Page, TrailLine, TrailSt
 const ORDER_COLUMNS: &str = "site, order_id, status, customer, currency, placed_seq, placed_at, occurred_at, \
                              line_count, seq";
 
+/// The steps of an order. The keys come from the index alone, the rows by key, as in a page of movements.
+pub(super) const TRAIL_PAGE: &str = "\
+    SELECT t.seq, t.type, t.recorded_at, t.occurred_at, t.actor, t.reason, t.note, t.reference_type, t.reference_id, \
+    t.idempotency_key, t.correlation_id, t.detail \
+    FROM (SELECT site, seq FROM {trail} WHERE site = ? AND order_id = ? AND seq > ? ORDER BY seq LIMIT ?) k \
+    JOIN {trail} t ON t.site = k.site AND t.seq = k.seq ORDER BY t.seq";
+
+/// What the steps of an order moved, of those after one up to another. The limit is there for databases that would merge
+/// the inner query into the outer one and then begin with the movements.
+pub(super) const TRAIL_LINES: &str = "\
+    SELECT m.seq, m.sku, m.d_on_hand, m.d_reserved, m.d_held, m.on_hand, m.reserved, m.held \
+    FROM (SELECT site, seq FROM {trail} WHERE site = ? AND order_id = ? AND seq > ? AND seq <= ? \
+    ORDER BY seq LIMIT 1000000) k \
+    JOIN {movements} m ON m.site = k.site AND m.seq = k.seq ORDER BY m.seq, m.line";
+
 impl Queries {
     /// An order, accepted or refused, with its lines.
     ///
@@ -78,13 +93,10 @@ impl Queries {
         let Some(mut moment) = self.moment(known.partition).await? else {
             return Ok(nothing_yet(known.partition, no_page()));
         };
-        let sql = "SELECT seq, type, recorded_at, occurred_at, actor, reason, note, reference_type, reference_id, \
-                   idempotency_key, correlation_id, detail \
-                   FROM {trail} WHERE site = ? AND order_id = ? AND seq > ? ORDER BY seq LIMIT ?";
         let from = after.unwrap_or(0);
         let parameters =
             vec![(&known.site).into(), order_id.into(), Value::from(from), one_more(limit).into()];
-        let rows = moment.select(sql, parameters).await?;
+        let rows = moment.select(TRAIL_PAGE, parameters).await?;
         let steps = rows.into_iter().map(|fields| step(&moment, fields)).collect::<Result<_>>()?;
         let mut page = page(steps, limit, |step: &TrailStep| step.position.seq);
         if let Some(last) = page.data.last().map(|step| step.position.seq) {
@@ -212,12 +224,9 @@ async fn moved_lines(
     order_id: &OrderId,
     (from, to): (u64, u64),
 ) -> Result<HashMap<u64, Vec<TrailLine>>> {
-    let sql = "SELECT m.seq, m.sku, m.d_on_hand, m.d_reserved, m.d_held, m.on_hand, m.reserved, m.held \
-               FROM {trail} t JOIN {movements} m ON m.site = t.site AND m.seq = t.seq \
-               WHERE t.site = ? AND t.order_id = ? AND t.seq > ? AND t.seq <= ? ORDER BY m.seq, m.line";
     let parameters = vec![(&known.site).into(), order_id.into(), Value::from(from), Value::from(to)];
     let mut lines: HashMap<u64, Vec<TrailLine>> = HashMap::new();
-    for mut fields in moment.select(sql, parameters).await? {
+    for mut fields in moment.select(TRAIL_LINES, parameters).await? {
         let seq = fields.number()?;
         let sku = fields.text()?;
         let (delta, after) = changes(&mut fields)?;

@@ -65,6 +65,7 @@ fn entries(count: usize) -> Vec<Entry> {
 
 async fn durable(acknowledgement: Acknowledgement) -> Result<(), Failure> {
     let deliveries = acknowledgement.await.unwrap_or_default();
-    let all = !deliveries.is_empty() && deliveries.iter().all(|delivery| matches!(delivery, Delivery::Appended { .. }));
+    let all = !deliveries.is_empty()
+        && deliveries.iter().all(|delivery| matches!(delivery, Delivery::Appended { .. }));
     if all { Ok(()) } else { Err(Failure::text(Exit::Failed, "an append to the bare log failed")) }
 }

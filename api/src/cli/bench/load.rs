@@ -18,6 +18,8 @@ use crate::cli::{Exit, Failure};
 
 /// Different SKUs; each order takes three of them.
 pub(super) const SKUS: u64 = 1_000;
+/// The longest latency that is told apart; a longer one counts as this.
+const LATENCY_US_MAX: u64 = 60_000_000;
 /// Unmeasured orders at first: caches fill, connections open, the first decision of the term is confirmed.
 const WARM_UP: Duration = Duration::from_millis(500);
 
@@ -30,7 +32,8 @@ pub(super) struct Load {
 
 impl Load {
     pub(super) fn new(connections: usize) -> Result<Self, Failure> {
-        let latencies_us = Histogram::new(3).map_err(|error| Failure::new(Exit::Failed, error))?;
+        let latencies_us = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)
+            .map_err(|error| Failure::new(Exit::Failed, error))?;
         Ok(Self { connections, latencies_us, took: Duration::ZERO })
     }
 

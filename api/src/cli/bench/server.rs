@@ -81,7 +81,8 @@ impl Server {
     async fn stock_up(&self) -> Result<(), Failure> {
         let site = json!({ "name": "Bench" });
         self.client.put_json::<Value>("/v1/sites/bench", &site).await.map_err(client_failure)?;
-        let lines: Vec<Value> = (0..SKUS).map(|sku| json!({ "sku": format!("SKU-{sku}"), "quantity": OPENING })).collect();
+        let lines: Vec<Value> =
+            (0..SKUS).map(|sku| json!({ "sku": format!("SKU-{sku}"), "quantity": OPENING })).collect();
         let receipt = json!({ "reason": "opening_balance", "lines": lines });
         let key = (HeaderName::from_static("idempotency-key"), HeaderValue::from_static("opening"));
         let path = "/v1/sites/bench/receipts";

@@ -6,13 +6,13 @@ use stockledger_domain::Checked;
 use stockledger_schemas::{CommandKind, HoldId, IdempotencyKey, OrderId, SiteId, Sku};
 use stockledger_writer::CommandError;
 
+use crate::http::body;
 use crate::http::command::{Ids, Input, Target, checked};
 use crate::http::items::RegisterItemBody;
 use crate::http::orders::{CancellationBody, OrderBody, ReturnBody, ShipmentBody};
 use crate::http::problem::{Code, Problem};
 use crate::http::sites::{OpenSiteBody, RecordNoteBody};
 use crate::http::stock::{AdjustmentBody, CountBody, HoldBody, ReceiptBody, ReleaseBody};
-use crate::http::body;
 
 /// A line, ready for the ledger.
 pub(super) struct Line {
@@ -84,13 +84,17 @@ impl Sent<'_> {
 
 fn target_of<I: Input>(kind: CommandKind, mut ids: Ids) -> Result<I::Target, Problem> {
     let target = I::Target::take(&mut ids).map_err(|missing| {
-        Problem::invalid_at(format!("/{missing}"), format!("{kind} needs the member {missing} beside its body"))
+        Problem::invalid_at(
+            format!("/{missing}"),
+            format!("{kind} needs the member {missing} beside its body"),
+        )
     })?;
     match ids.first_left() {
         None => Ok(target),
-        Some(left) => {
-            Err(Problem::invalid_at(format!("/{left}"), format!("{kind} takes no member {left} beside its body")))
-        }
+        Some(left) => Err(Problem::invalid_at(
+            format!("/{left}"),
+            format!("{kind} takes no member {left} beside its body"),
+        )),
     }
 }
 
@@ -110,8 +114,16 @@ mod tests {
             (r#"{"command":"dance"}"#, Code::ValidationFailed, "/command"),
             (r#"{"command":"open_site","body":{"name":"x"}}"#, Code::ValidationFailed, "/site"),
             (r#"{"command":"open_site","site":"u k","body":{"name":"x"}}"#, Code::ValidationFailed, "/site"),
-            (r#"{"command":"open_site","site":"uk","sku":"A","body":{"name":"x"}}"#, Code::ValidationFailed, "/sku"),
-            (r#"{"command":"open_site","site":"uk","body":{"name":1}}"#, Code::ValidationFailed, "/body/name"),
+            (
+                r#"{"command":"open_site","site":"uk","sku":"A","body":{"name":"x"}}"#,
+                Code::ValidationFailed,
+                "/sku",
+            ),
+            (
+                r#"{"command":"open_site","site":"uk","body":{"name":1}}"#,
+                Code::ValidationFailed,
+                "/body/name",
+            ),
             (r#"{"command":"open_site","site":"uk","body":[]}"#, Code::ValidationFailed, "/body"),
             (r#"{"command":"open_site","site":"uk"}"#, Code::MalformedRequest, ""),
             (r#"{"command":"cancel_order","site":"uk","order_id":"1"}"#, Code::IdempotencyKeyMissing, ""),

@@ -41,9 +41,10 @@ impl Read {
     pub(super) fn into_line(self) -> Result<Bytes, Problem> {
         match self {
             Self::Line(line) => Ok(line),
-            Self::TooLong => {
-                Err(Problem::new(Code::BodyTooLarge, format!("a line has at most {LINE_BYTES_MAX} bytes; split it")))
-            }
+            Self::TooLong => Err(Problem::new(
+                Code::BodyTooLarge,
+                format!("a line has at most {LINE_BYTES_MAX} bytes; split it"),
+            )),
             Self::Broken => Err(Problem::new(Code::MalformedRequest, "the body broke off here")),
         }
     }

@@ -42,8 +42,13 @@ const ANSWERS_PER_WRITE_MAX: usize = 256;
 
 const MEDIA_TYPE: &str = "application/x-ndjson";
 /// What the same format is also called.
-const MEDIA_TYPES: &[&str] =
-    &[MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/json-lines", "application/x-jsonlines"];
+const MEDIA_TYPES: &[&str] = &[
+    MEDIA_TYPE,
+    "application/ndjson",
+    "application/jsonl",
+    "application/json-lines",
+    "application/x-jsonlines",
+];
 
 pub(super) fn router() -> axum::Router<App> {
     axum::Router::new().route("/v1/bulk", post(bulk))
@@ -60,7 +65,8 @@ async fn bulk(
     require_media_type(&parts.headers, MEDIA_TYPES)?;
     let session = Arc::new(Session { ledger, request_id });
     let answers = answers(session, Lines::new(body.into_data_stream()));
-    let writes = answers.ready_chunks(ANSWERS_PER_WRITE_MAX).map(|answers| Ok::<_, Infallible>(joined(answers)));
+    let writes =
+        answers.ready_chunks(ANSWERS_PER_WRITE_MAX).map(|answers| Ok::<_, Infallible>(joined(answers)));
     let mut response = Response::new(Body::from_stream(writes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     Ok(response)

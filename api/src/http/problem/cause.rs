@@ -31,7 +31,8 @@ impl From<CommandError> for Problem {
             CommandError::Recovering(_) => Self::new(Code::WriterRecovering, text),
             CommandError::NotOwner { url, .. } => Self::new(Code::NotPartitionOwner, text).with_owner(url),
             CommandError::Halted { partition, .. } => {
-                let detail = format!("partition {partition} has stopped and takes no commands; an operator must look");
+                let detail =
+                    format!("partition {partition} has stopped and takes no commands; an operator must look");
                 Self::new(Code::PartitionHalted, detail).because(text)
             }
             CommandError::OutcomeUnknown => Self::new(Code::OutcomeUnknown, text),
@@ -43,7 +44,8 @@ impl From<CommandError> for Problem {
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         if error.is_retryable() {
-            let detail = "the database of the read tables does not answer at the moment; try again a little later";
+            let detail =
+                "the database of the read tables does not answer at the moment; try again a little later";
             Self::new(Code::ProjectionUnavailable, detail).because(error)
         } else {
             Self::internal(error)
@@ -131,20 +133,28 @@ fn detail_of(refusal: &Refusal, refused: &CommandRefused) -> String {
             format!("{requested} of {sku} is more than what is open of order {order}, which is {open}")
         }
         Refusal::ExceedsReturnable(ExceedsReturnable { sku, requested, returnable }) => {
-            format!("{requested} of {sku} is more than what can be returned of order {order}, which is {returnable}")
+            format!(
+                "{requested} of {sku} is more than what can be returned of order {order}, which is {returnable}"
+            )
         }
         Refusal::ExpectedQuantityStale(ExpectedQuantityStale { sku, expected, on_hand }) => {
-            format!("{expected} of {sku} was expected on hand but {on_hand} is there; read it again and decide anew")
+            format!(
+                "{expected} of {sku} was expected on hand but {on_hand} is there; read it again and decide anew"
+            )
         }
         Refusal::CountSuperseded(CountSuperseded { sku, counted_seq }) => {
-            format!("{sku} was counted again by decision {counted_seq}, after the position that this count names")
+            format!(
+                "{sku} was counted again by decision {counted_seq}, after the position that this count names"
+            )
         }
         Refusal::HoldExists(_) => format!("hold {hold} exists; choose another hold_id"),
         Refusal::UnknownHold(_) => format!("no hold {hold} exists at this site"),
         Refusal::ExceedsHold(ExceedsHold { requested: Some(requested), remaining }) => {
             format!("{requested} is more than what is left of hold {hold}, which is {remaining}")
         }
-        Refusal::ExceedsHold(ExceedsHold { requested: None, .. }) => format!("nothing is left of hold {hold}"),
+        Refusal::ExceedsHold(ExceedsHold { requested: None, .. }) => {
+            format!("nothing is left of hold {hold}")
+        }
         Refusal::QuantityLimit(QuantityLimit { sku }) => {
             format!("a balance of {sku} would go beyond the largest quantity of the ledger, 2^53 - 1")
         }

@@ -11,7 +11,9 @@ mod reason;
 mod row;
 mod text;
 
-use stockledger_schemas::{CustomerId, Delta, Hash, Level, Name, Note, OrderId, Quantity, Reason, Sku, Timestamp};
+use stockledger_schemas::{
+    CustomerId, Delta, Hash, Level, Name, Note, OrderId, Quantity, Reason, Sku, Timestamp,
+};
 
 pub use self::assemble::read;
 
@@ -170,7 +172,9 @@ pub enum Error {
         problem: String,
     },
     /// A document is more than one command can hold.
-    #[error("{file}, line {line}: {part} of invoice {invoice} has {found} lines; the ledger takes at most {max} at once")]
+    #[error(
+        "{file}, line {line}: {part} of invoice {invoice} has {found} lines; the ledger takes at most {max} at once"
+    )]
     TooManyLines {
         /// The file.
         file: String,

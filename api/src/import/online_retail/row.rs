@@ -95,7 +95,8 @@ impl<'r> Row<'r> {
     /// Reads a line. Of one that is not about goods only the invoice and its date are looked at.
     pub(super) fn read(columns: &Columns, record: &'r ByteRecord) -> Result<Self, Problem> {
         let cells = Cells { columns, record };
-        let invoice = cells.read(Column::Invoice, |text| OrderId::new(text).map_err(|error| error.to_string()))?;
+        let invoice =
+            cells.read(Column::Invoice, |text| OrderId::new(text).map_err(|error| error.to_string()))?;
         let occurred_at = cells.read(Column::InvoiceDate, date)?;
         let goods = if is_goods(cells.raw(Column::StockCode)) { Some(cells.goods()?) } else { None };
         Ok(Self { invoice, occurred_at, goods })
@@ -157,7 +158,8 @@ fn date(text: &str) -> Result<Timestamp, String> {
 
 /// A price in pounds as pence. More decimals than pence have would have to be rounded, which nobody asked for.
 fn price(text: &str) -> Result<Level, String> {
-    pence(text).ok_or_else(|| "a price of goods must be 0 or more with at most 2 decimals, such as 6.95".to_owned())
+    pence(text)
+        .ok_or_else(|| "a price of goods must be 0 or more with at most 2 decimals, such as 6.95".to_owned())
 }
 
 fn pence(text: &str) -> Option<Level> {
@@ -203,7 +205,9 @@ mod tests {
         ] {
             assert_eq!(read(text), Some(expected), "{text}");
         }
-        for text in ["", "-", ".", ".5", "5.", "0.001", "-1.25", "1e2", "1,50", "£2", "+1", "90071992547409.92"] {
+        for text in
+            ["", "-", ".", ".5", "5.", "0.001", "-1.25", "1e2", "1,50", "£2", "+1", "90071992547409.92"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }
@@ -211,17 +215,28 @@ mod tests {
     #[test]
     fn reads_dates_as_utc() {
         assert_eq!(date("2009-12-01 07:45:00").expect("a date").to_string(), "2009-12-01T07:45:00.000000Z");
-        for text in ["", "2009-12-01", "2009-13-01 07:45:00", "2009-02-29 07:45:00", "01/12/2009 07:45", "2009-12-01 07:45:00+01"]
-        {
+        for text in [
+            "",
+            "2009-12-01",
+            "2009-13-01 07:45:00",
+            "2009-02-29 07:45:00",
+            "01/12/2009 07:45",
+            "2009-12-01 07:45:00+01",
+        ] {
             assert!(date(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn takes_codes_that_begin_with_five_digits_as_goods() {
-        for (code, expected) in
-            [("85048", true), ("79323P", true), ("8504", false), ("POST", false), ("C21047", false), ("", false)]
-        {
+        for (code, expected) in [
+            ("85048", true),
+            ("79323P", true),
+            ("8504", false),
+            ("POST", false),
+            ("C21047", false),
+            ("", false),
+        ] {
             assert_eq!(is_goods(code.as_bytes()), expected, "{code}");
         }
     }

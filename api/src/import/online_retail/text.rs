@@ -6,11 +6,8 @@ use std::borrow::Cow;
 /// rests on a description, so bytes that are not UTF-8 are shown as such instead of refusing the file.
 pub(super) fn tidy(raw: &[u8], bytes_max: usize) -> String {
     let text = String::from_utf8_lossy(raw);
-    let text = if text.contains(char::is_control) {
-        Cow::Owned(text.replace(char::is_control, " "))
-    } else {
-        text
-    };
+    let text =
+        if text.contains(char::is_control) { Cow::Owned(text.replace(char::is_control, " ")) } else { text };
     let text = text.trim();
     text[..text.floor_char_boundary(bytes_max)].trim_end().to_owned()
 }

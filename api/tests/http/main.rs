@@ -1,0 +1,16 @@
+//! The HTTP service as its callers see it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bulk;
+mod commands;
+mod connections;
+mod errors;
+mod faults;
+mod fuzz;
+mod idempotency;
+mod lists;
+mod operation;
+mod orders;
+mod reads;

@@ -1,0 +1,81 @@
+//! Settings, and set-ups that the program refuses.
+
+use serde_json::Value;
+
+use crate::run::{Server, complaint, data, json, run, text};
+
+#[tokio::test]
+async fn a_second_process_is_told_who_uses_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = text(directory.path());
+    let server = Server::start(directory.path()).await;
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["rebuild"]] {
+        let output = run(&[command, &["--data-dir", path]].concat()).await;
+        assert_eq!(output.status.code(), Some(6), "{}", complaint(&output));
+        assert!(complaint(&output).contains(&format!("in use by PID {}", server.pid())), "{}", complaint(&output));
+    }
+    // Whoever only reads may do so meanwhile.
+    data(&["tail", "--data-dir", path]).await;
+    assert!(server.terminate().await);
+    data(&["rebuild", "--data-dir", path]).await;
+}
+
+#[tokio::test]
+async fn an_address_that_others_can_reach_is_refused_unless_they_may() {
+    let directory = tempfile::tempdir().unwrap();
+    for command in ["serve", "demo"] {
+        let output = run(&[command, "--listen", "0.0.0.0:0", "--data-dir", text(directory.path())]).await;
+        assert_eq!(output.status.code(), Some(6));
+        assert!(complaint(&output).contains("--insecure"), "{}", complaint(&output));
+    }
+}
+
+#[tokio::test]
+async fn settings_say_where_they_come_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("settings.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:9999\"\nnode = \"shed\"\nroles = [\"api\", \"projector\"]\n").unwrap();
+    let settings = json(&["config", "show", "--config", text(&file), "--node", "barn"]).await;
+    let setting = |name: &str| (settings[name]["value"].clone(), settings[name]["source"].as_str().unwrap().to_owned());
+    assert_eq!(setting("node"), (Value::from("barn"), "flag".to_owned()));
+    assert_eq!(setting("listen"), (Value::from("127.0.0.1:9999"), format!("file {}", file.display())));
+    assert_eq!(setting("roles").0, Value::from("projector,api"));
+    assert_eq!(setting("log"), (Value::from("sqlite:./stockledger-data/log.sqlite"), "default".to_owned()));
+
+    let mut command = crate::run::program(&["config", "show", "--format", "json", "--data-dir", "here"]);
+    let output = command.env("STOCKLEDGER_DATA_DIR", "there").env("STOCKLEDGER_NODE", "hut").output().await.unwrap();
+    let settings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&settings["data_dir"]["value"], &settings["data_dir"]["source"]), (&"here".into(), &"flag".into()));
+    assert_eq!((&settings["node"]["value"], &settings["node"]["source"]), (&"hut".into(), &"environment".into()));
+}
+
+#[tokio::test]
+async fn wrong_settings_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("settings.toml");
+    let cases = [
+        ("lisen = \"127.0.0.1:1\"", "unknown field `lisen`"),
+        ("listen = \"nowhere\"", "setting listen from file"),
+        ("roles = [\"king\"]", "unknown role \"king\""),
+        ("log = \"postgres://x\"", "must be sqlite:PATH"),
+        ("partitions = 0", "must be from 1 to 1024"),
+    ];
+    for (content, complaint_part) in cases {
+        std::fs::write(&file, content).unwrap();
+        let output = run(&["config", "show", "--config", text(&file)]).await;
+        assert_eq!(output.status.code(), Some(2), "{content}");
+        assert!(complaint(&output).contains(complaint_part), "{content}: {}", complaint(&output));
+    }
+    let missing = run(&["config", "show", "--config", "/nonexistent.toml"]).await;
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn files_that_are_no_ledger_are_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::write(path.join("log.sqlite"), "a letter to my mother").unwrap();
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", text(path)]).await;
+    assert_eq!(output.status.code(), Some(6), "{}", complaint(&output));
+    assert_eq!(std::fs::read_to_string(path.join("log.sqlite")).unwrap(), "a letter to my mother");
+}

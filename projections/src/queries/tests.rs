@@ -1,0 +1,43 @@
+//! That pages of history are read through their indexes, however much history there is.
+
+use stockledger_schemas::Timestamp;
+
+use super::movements::MOVEMENTS_PAGE;
+use super::orders::{TRAIL_LINES, TRAIL_PAGE};
+use crate::store::{Select, Store};
+use crate::table::{Version, at_version};
+use crate::value::{Fields, Value};
+use crate::SqliteStore;
+
+/// How SQLite goes about a query.
+async fn plan(sql: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&directory.path().join("projections.sqlite")).await.unwrap();
+    store.create_version(Version::FIRST, Timestamp::from_micros(0).unwrap()).await.unwrap();
+    let sql = at_version(&format!("EXPLAIN QUERY PLAN {sql}"), Version::FIRST);
+    let parameters = vec![Value::Int(1); sql.matches('?').count()];
+    let rows = store.snapshot().await.unwrap().select(Select { sql, parameters }).await.unwrap();
+    let detail = |fields: Fields| match fields.rest().pop() {
+        Some(Value::Text(detail)) => detail,
+        other => panic!("{other:?}"),
+    };
+    rows.into_iter().map(detail).collect()
+}
+
+#[tokio::test]
+async fn pages_of_history_are_entered_by_their_index() {
+    let newest = MOVEMENTS_PAGE.replace("{sign}", "<").replace("{order}", "DESC");
+    let oldest = MOVEMENTS_PAGE.replace("{sign}", ">").replace("{order}", "ASC");
+    let cases = [
+        (newest.as_str(), "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)"),
+        (oldest.as_str(), "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq>?)"),
+        (TRAIL_PAGE, "COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>?)"),
+        (TRAIL_LINES, "COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>? AND seq<?)"),
+    ];
+    for (sql, index) in cases {
+        let plan = plan(sql).await;
+        assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
+        let by_key = |step: &&String| step.contains("USING PRIMARY KEY");
+        assert!(plan.iter().filter(by_key).all(|step| step.contains("(site=? AND seq=?")), "{plan:?}");
+    }
+}
