@@ -70,7 +70,7 @@ pub fn lock(directory: &Path) -> Result<Lock, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Error, lock};
 
     #[test]
     fn a_second_lock_names_the_process_that_holds_the_first() {

@@ -120,7 +120,8 @@ async fn compare_table(
 }
 
 fn difference(table: &'static Table, row: Option<Vec<Value>>, other: Option<Vec<Value>>) -> Difference {
-    let named = |row: &[Value]| table.key().iter().map(|column| column.name).zip(row.iter().cloned()).collect();
+    let named =
+        |row: &[Value]| table.key().iter().map(|column| column.name).zip(row.iter().cloned()).collect();
     let of = |row: &[Value], what| Difference { table: table.name, key: named(row), what };
     match (row, other) {
         (Some(row), Some(other)) => {

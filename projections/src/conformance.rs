@@ -149,7 +149,10 @@ pub async fn a_version_is_made_once_and_found_again(factory: &dyn Factory) {
     store.create_version(FIRST, at(2)).await.unwrap();
     let mut snapshot = store.snapshot().await.unwrap();
     let versions = read::versions(&mut *snapshot).await.unwrap();
-    assert_eq!(versions.iter().map(|info| (info.version, info.created_at)).collect::<Vec<_>>(), [(FIRST, at(1))]);
+    assert_eq!(
+        versions.iter().map(|info| (info.version, info.created_at)).collect::<Vec<_>>(),
+        [(FIRST, at(1))]
+    );
     for table in TABLES {
         assert_eq!(rows(&*store, table, FIRST).await, Vec::<Vec<Value>>::new(), "{}", table.name);
     }
@@ -248,7 +251,11 @@ pub async fn of_two_committers_one_loses(factory: &dyn Factory) {
         let (first, second) =
             futures_util::join!(commit(&*store, from, &ours), commit(&*other, from, &theirs));
         let outcomes = [first.unwrap(), second.unwrap()];
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Commit::Committed).count(), 1, "{outcomes:?}");
+        assert_eq!(
+            outcomes.iter().filter(|outcome| **outcome == Commit::Committed).count(),
+            1,
+            "{outcomes:?}"
+        );
         assert_eq!(found(&*store, FIRST, P0).await, Some(checkpoint(P0, from + 1)));
     }
 }
@@ -287,10 +294,9 @@ pub async fn every_kind_of_value_comes_back_as_it_was(factory: &dyn Factory) {
 /// None, one, and counts around every shape of statement.
 pub async fn every_count_of_rows_is_written_whole(factory: &dyn Factory) {
     let store = begun(factory).await;
-    let mut seq = 0;
     let mut expected = Vec::new();
-    for (from, count) in (1..).zip([0, 1, 3, 4, 5, 31, 32, 33, 255, 256, 257, 513]) {
-        seq += 1;
+    for (seq, count) in (1..).zip([0, 1, 3, 4, 5, 31, 32, 33, 255, 256, 257, 513]) {
+        let from = u64::try_from(seq).unwrap();
         let movements: Vec<MovementRow> = (0..count).map(|line| movement("s", seq, line, "A")).collect();
         let changes = Changes { movements, ..Changes::default() };
         assert_eq!(commit(&*store, from, &changes).await.unwrap(), Commit::Committed, "{count}");
@@ -303,7 +309,8 @@ pub async fn every_count_of_rows_is_written_whole(factory: &dyn Factory) {
 /// The last values win, and a value can become nothing.
 pub async fn rows_of_state_are_overwritten(factory: &dyn Factory) {
     let store = begun(factory).await;
-    let first = Changes { stock: vec![stock("s", "A", 5)], orders: vec![order("s", "o")], ..Changes::default() };
+    let first =
+        Changes { stock: vec![stock("s", "A", 5)], orders: vec![order("s", "o")], ..Changes::default() };
     let emptied = OrderRow { customer: None, currency: None, ..order("s", "o") };
     let second = Changes { stock: vec![stock("s", "A", 0)], orders: vec![emptied], ..Changes::default() };
     assert_eq!(commit(&*store, 1, &first).await.unwrap(), Commit::Committed);
@@ -375,7 +382,8 @@ pub async fn keys_compare_byte_for_byte(factory: &dyn Factory) {
 /// Any number of keys; those that have no row are not answered.
 pub async fn rows_are_loaded_by_key(factory: &dyn Factory) {
     let store = begun(factory).await;
-    let stock_rows: Vec<StockRow> = (0..300).map(|number| stock("s", &format!("sku-{number}"), number)).collect();
+    let stock_rows: Vec<StockRow> =
+        (0..300).map(|number| stock("s", &format!("sku-{number}"), number)).collect();
     let mut extreme = extreme_changes();
     extreme.stock.extend(stock_rows.clone());
     assert_eq!(commit(&*store, 1, &extreme).await.unwrap(), Commit::Committed);

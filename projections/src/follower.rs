@@ -61,7 +61,11 @@ pub(crate) struct Advance {
 
 impl Follower {
     /// Goes on where the checkpoint is, once the log is seen to be the one that the checkpoint remembers.
-    pub(crate) async fn resume(source: Source, version: Version, partition: PartitionId) -> Result<Self, Stop> {
+    pub(crate) async fn resume(
+        source: Source,
+        version: Version,
+        partition: PartitionId,
+    ) -> Result<Self, Stop> {
         let mut snapshot = source.store.snapshot().await?;
         let checkpoint = read::checkpoint(&mut *snapshot, version, partition).await?;
         drop(snapshot);
@@ -147,7 +151,9 @@ impl Follower {
         };
         while self.checkpoint.next_offset < offset {
             match Box::pin(self.advance(offset, Duration::ZERO)).await {
-                Ok(Advance { is_level: true, .. }) if self.checkpoint.next_offset < offset => return Stop::Superseded,
+                Ok(Advance { is_level: true, .. }) if self.checkpoint.next_offset < offset => {
+                    return Stop::Superseded;
+                }
                 Ok(_) => {}
                 Err(stop) => return stop,
             }
@@ -168,11 +174,9 @@ impl Follower {
         }
         match batch.halt {
             Some(halted) => Err(Stop::Halted(halted)),
-            None => Ok(Advance {
-                decisions: batch.decisions,
-                events: batch.events,
-                is_level: batch.is_level,
-            }),
+            None => {
+                Ok(Advance { decisions: batch.decisions, events: batch.events, is_level: batch.is_level })
+            }
         }
     }
 
@@ -232,13 +236,10 @@ fn admit_all(mut state: State, records: &[StoredRecord]) -> Admitted {
     Admitted { state, decisions, halt: None }
 }
 
-fn fold_all(
-    mut view: View,
-    decisions: &[(u64, Box<Decision>)],
-) -> (View, Result<(), (u64, Impossible)>) {
-    let folded = decisions
-        .iter()
-        .try_for_each(|(offset, decision)| fold(&mut view, decision).map_err(|impossible| (*offset, impossible)));
+fn fold_all(mut view: View, decisions: &[(u64, Box<Decision>)]) -> (View, Result<(), (u64, Impossible)>) {
+    let folded = decisions.iter().try_for_each(|(offset, decision)| {
+        fold(&mut view, decision).map_err(|impossible| (*offset, impossible))
+    });
     (view, folded)
 }
 

@@ -12,8 +12,8 @@ pub mod compare;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod dialect;
-mod follower;
 pub mod fold;
+mod follower;
 mod progress;
 pub mod projector;
 pub mod queries;

@@ -105,7 +105,8 @@ async fn checked_active(store: &dyn Store) -> Result<Option<Version>, Error> {
     let mut snapshot = store.snapshot().await?;
     let Some(version) = read::active(&mut *snapshot).await? else { return Ok(None) };
     let versions = read::versions(&mut *snapshot).await?;
-    let info = versions.into_iter().find(|info| info.version == version).ok_or(Error::NoSuchVersion(version))?;
+    let info =
+        versions.into_iter().find(|info| info.version == version).ok_or(Error::NoSuchVersion(version))?;
     let expected = code_hash();
     if info.code_hash != expected.to_string() {
         return Err(Error::OtherCode { version, expected, found: info.code_hash });

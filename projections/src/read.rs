@@ -87,8 +87,7 @@ fn version_info(mut fields: Fields) -> Result<VersionInfo, Error> {
 /// [`Error::Unavailable`].
 pub async fn checkpoints(snapshot: &mut dyn Snapshot, version: Version) -> Result<Vec<Checkpoint>, Error> {
     let columns = checkpoint::COLUMNS;
-    let sql =
-        format!("SELECT {columns} FROM projection_checkpoints WHERE version = ? ORDER BY partition_id");
+    let sql = format!("SELECT {columns} FROM projection_checkpoints WHERE version = ? ORDER BY partition_id");
     let rows = snapshot.select(Select { sql, parameters: vec![version.0.into()] }).await?;
     rows.into_iter().map(|mut fields| Checkpoint::read(&mut fields)).collect()
 }
@@ -103,8 +102,7 @@ pub async fn checkpoint(
     partition: PartitionId,
 ) -> Result<Option<Checkpoint>, Error> {
     let columns = checkpoint::COLUMNS;
-    let sql =
-        format!("SELECT {columns} FROM projection_checkpoints WHERE version = ? AND partition_id = ?");
+    let sql = format!("SELECT {columns} FROM projection_checkpoints WHERE version = ? AND partition_id = ?");
     let select = Select { sql, parameters: vec![version.0.into(), partition.into()] };
     let row = snapshot.select(select).await?.pop();
     row.map(|mut fields| Checkpoint::read(&mut fields)).transpose()
@@ -141,7 +139,9 @@ pub async fn load(
         loaded.stock.extend(by_key(&mut *snapshot, &STOCK, version, site, skus, StockRow::read).await?);
     }
     for (site, order_ids) in &missing.orders {
-        loaded.orders.extend(by_key(&mut *snapshot, &ORDERS, version, site, order_ids, OrderRow::read).await?);
+        loaded
+            .orders
+            .extend(by_key(&mut *snapshot, &ORDERS, version, site, order_ids, OrderRow::read).await?);
     }
     Ok(Some(loaded))
 }
@@ -158,8 +158,7 @@ pub(crate) async fn by_key<K: AsRef<str> + Sync, R>(
     let mut rows = Vec::with_capacity(keys.len());
     for piece in shaped(keys) {
         let sql = select_by_key(table, version, piece.len());
-        let parameters =
-            std::iter::once(Value::from(site)).chain(piece.iter().map(Value::from)).collect();
+        let parameters = std::iter::once(Value::from(site)).chain(piece.iter().map(Value::from)).collect();
         for fields in snapshot.select(Select { sql, parameters }).await? {
             rows.push(read(fields)?);
         }

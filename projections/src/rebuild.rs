@@ -137,7 +137,11 @@ async fn make_room(store: &dyn Store) -> Result<(Option<Version>, Version), Erro
     Ok((active, free))
 }
 
-async fn fill_and_switch(replay: &Replay, active: Option<Version>, version: Version) -> Result<Replayed, Error> {
+async fn fill_and_switch(
+    replay: &Replay,
+    active: Option<Version>,
+    version: Version,
+) -> Result<Replayed, Error> {
     let mut replayed = replay_into(replay, version).await?;
     // The version in use may have gone on meanwhile; answers must not go back behind it.
     while let Some(ends) = behind(&*replay.store, active, version).await? {
@@ -187,7 +191,11 @@ pub async fn replay_into(replay: &Replay, version: Version) -> Result<Replayed, 
     replay_until(replay, version, &ends).await
 }
 
-async fn replay_until(replay: &Replay, version: Version, ends: &[(PartitionId, u64)]) -> Result<Replayed, Error> {
+async fn replay_until(
+    replay: &Replay,
+    version: Version,
+    ends: &[(PartitionId, u64)],
+) -> Result<Replayed, Error> {
     stream::iter(ends.iter().copied())
         .map(|(partition, end)| replay_partition(replay, version, partition, end))
         .buffer_unordered(REPLAYS_AT_ONCE)

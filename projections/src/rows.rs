@@ -113,7 +113,12 @@ impl Row for StockRow {
     const TABLE: &'static Table = &STOCK;
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.extend([Cell::from(&self.site), Cell::from(&self.sku), self.on_hand.into(), self.reserved.into()]);
+        cells.extend([
+            Cell::from(&self.site),
+            Cell::from(&self.sku),
+            self.on_hand.into(),
+            self.reserved.into(),
+        ]);
         cells.extend(self.held.map(Cell::Int));
         cells.push(self.seq.into());
     }

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Row as _, Sqlite, TypeInfo, ValueRef};
 use stockledger_schemas::Timestamp;
@@ -30,6 +30,8 @@ use crate::value::{Cell, Fields, Row, Value};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that read.
 const READERS_MAX: u32 = 4;
+/// Rows that a reading connection fetches ahead; handing them over one by one costs more than reading them.
+const ROWS_AHEAD: usize = 1_024;
 /// Statements that a connection keeps prepared: all shapes of all tables, of two versions.
 const STATEMENTS_MAX: usize = 128;
 
@@ -73,9 +75,14 @@ impl SqliteStore {
         for statement in META_TABLES {
             sqlx::query(statement).execute(&mut writer).await.map_err(&opening)?;
         }
+        let reading = options
+            .create_if_missing(false)
+            .read_only(true)
+            .row_buffer_size(ROWS_AHEAD)
+            .pragma("cache_size", "-16384");
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
-            .connect_with(options.create_if_missing(false).read_only(true).pragma("cache_size", "-16384"))
+            .connect_with(reading)
             .await
             .map_err(&opening)?;
         Ok(Self { writer: Mutex::new(writer), readers })
@@ -112,9 +119,10 @@ impl Store for SqliteStore {
         if execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)? > 0 {
             return Err(Error::InUse(version));
         }
-        for sql in
-            ["DELETE FROM projection_checkpoints WHERE version = ?", "DELETE FROM projection_versions WHERE version = ?"]
-        {
+        for sql in [
+            "DELETE FROM projection_checkpoints WHERE version = ?",
+            "DELETE FROM projection_versions WHERE version = ?",
+        ] {
             execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)?;
         }
         for table in TABLES {
@@ -133,7 +141,8 @@ impl Store for SqliteStore {
             return Ok(Commit::Superseded);
         }
         let sql = "UPDATE projection_versions SET state = ? WHERE version = ?";
-        let [active, retired] = [VersionState::Active, VersionState::Retired].map(|state| Cell::Text(state.as_str()));
+        let [active, retired] =
+            [VersionState::Active, VersionState::Retired].map(|state| Cell::Text(state.as_str()));
         execute(&mut tx, sql.to_owned(), &[retired, before]).await.map_err(&failed)?;
         if execute(&mut tx, sql.to_owned(), &[active, number(next)]).await.map_err(&failed)? != 1 {
             return Err(Error::NoSuchVersion(next));
@@ -196,11 +205,12 @@ impl Store for SqliteStore {
 }
 
 async fn check_code(tx: &mut SqliteConnection, version: Version) -> Result<(), Error> {
-    let found: Option<String> = sqlx::query_scalar("SELECT code_hash FROM projection_versions WHERE version = ?")
-        .bind(i64::from(version.0))
-        .fetch_optional(tx)
-        .await
-        .map_err(unavailable("read a version"))?;
+    let found: Option<String> =
+        sqlx::query_scalar("SELECT code_hash FROM projection_versions WHERE version = ?")
+            .bind(i64::from(version.0))
+            .fetch_optional(tx)
+            .await
+            .map_err(unavailable("read a version"))?;
     let expected = code_hash();
     match found {
         Some(found) if found != expected.to_string() => Err(Error::OtherCode { version, expected, found }),
@@ -241,7 +251,8 @@ async fn write(tx: &mut SqliteConnection, version: Version, changes: &Changes) -
 }
 
 async fn delete_stale(tx: &mut SqliteConnection, version: Version, stale: &StaleLines) -> Result<(), Error> {
-    let sql = format!("DELETE FROM {} WHERE site = ? AND order_id = ? AND line >= ?", ORDER_LINES.at(version));
+    let sql =
+        format!("DELETE FROM {} WHERE site = ? AND order_id = ? AND line >= ?", ORDER_LINES.at(version));
     let parameters = [Cell::from(&stale.site), Cell::from(&stale.order_id), Cell::Int(stale.from)];
     execute(tx, sql, &parameters).await.map_err(unavailable("remove lines of a refused order"))?;
     Ok(())
@@ -255,22 +266,40 @@ async fn upsert<R: Row>(tx: &mut SqliteConnection, version: Version, rows: &[R])
     write_rows(tx, rows, |shape| Dialect::Sqlite.upsert(R::TABLE, version, shape)).await
 }
 
+/// Writes rows piece by piece; while the database works on one, the next is made ready.
 async fn write_rows<R: Row>(
     tx: &mut SqliteConnection,
     rows: &[R],
     statement: impl Fn(usize) -> String,
 ) -> Result<(), Error> {
-    for piece in shaped(rows) {
+    let failed = classify(R::TABLE.name);
+    let mut pieces = shaped(rows).map(|piece| {
         let mut cells = Vec::with_capacity(piece.len() * R::TABLE.columns.len());
         piece.iter().for_each(|row| row.cells(&mut cells));
         debug_assert_eq!(cells.len(), piece.len() * R::TABLE.columns.len());
-        execute(tx, statement(piece.len()), &cells).await.map_err(classify(R::TABLE.name))?;
+        arguments(&cells).map(|arguments| (statement(piece.len()), arguments))
+    });
+    let mut ready = pieces.next().transpose().map_err(&failed)?;
+    while let Some((sql, arguments)) = ready {
+        let (done, next) = futures_util::join!(run(tx, sql, arguments), async { pieces.next() });
+        done.map_err(&failed)?;
+        ready = next.transpose().map_err(&failed)?;
     }
     Ok(())
 }
 
 /// Runs one statement and says how many rows it hit.
 async fn execute(tx: &mut SqliteConnection, sql: String, cells: &[Cell<'_>]) -> Result<u64, sqlx::Error> {
+    run(tx, sql, arguments(cells)?).await
+}
+
+async fn run(tx: &mut SqliteConnection, sql: String, arguments: SqliteArguments) -> Result<u64, sqlx::Error> {
+    // The SQL is constant text, names of our tables and question marks; values only ever travel as arguments.
+    let done = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), arguments).execute(tx).await?;
+    Ok(done.rows_affected())
+}
+
+fn arguments(cells: &[Cell<'_>]) -> Result<SqliteArguments, sqlx::Error> {
     let mut arguments = SqliteArguments::default();
     arguments.reserve(cells.len(), 0);
     for cell in cells {
@@ -281,9 +310,7 @@ async fn execute(tx: &mut SqliteConnection, sql: String, cells: &[Cell<'_>]) -> 
         }
         .map_err(sqlx::Error::Encode)?;
     }
-    // The SQL is constant text, names of our tables and question marks; values only ever travel as arguments.
-    let done = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), arguments).execute(tx).await?;
-    Ok(done.rows_affected())
+    Ok(arguments)
 }
 
 fn number(version: Version) -> Cell<'static> {
@@ -312,7 +339,11 @@ impl Snapshot for SqliteSnapshot {
                 Value::Text(text) => query.bind(text),
             };
         }
-        query.fetch(&mut *self.tx).map_err(unavailable("read")).and_then(|row| async move { fields(&row) }).boxed()
+        query
+            .fetch(&mut *self.tx)
+            .map_err(unavailable("read"))
+            .and_then(|row| async move { fields(&row) })
+            .boxed()
     }
 }
 

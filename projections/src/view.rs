@@ -157,9 +157,8 @@ impl View {
             let stale = StaleLines { site: site.clone(), order_id: order_id.clone(), from: row.line_count };
             self.changes.stale_lines.push(stale);
         }
-        let entry = self
-            .orders
-            .touch_or(&site, &order_id, || OrderEntry { row: row.clone(), lines: Vec::new() });
+        let entry =
+            self.orders.touch_or(&site, &order_id, || OrderEntry { row: row.clone(), lines: Vec::new() });
         *entry = OrderEntry { row, lines };
     }
 

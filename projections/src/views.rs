@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use stockledger_schemas::{
-    Actor, CorrelationId, Currency, CustomerId, IdempotencyKey, Name, Note, OrderId, OrderStatus, PartitionId,
-    Position, Reason, Reference, SiteId, Sku, Timestamp, Unit,
+    Actor, CorrelationId, Currency, CustomerId, IdempotencyKey, Name, Note, OrderId, OrderStatus,
+    PartitionId, Position, Reason, Reference, SiteId, Sku, Timestamp, Unit,
 };
 
 /// How far the projection was when it answered: all rows of one answer are as of exactly this position.

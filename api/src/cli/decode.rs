@@ -81,7 +81,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::from_hex;
 
     #[test]
     fn hexadecimal_is_read_in_pairs() {

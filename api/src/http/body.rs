@@ -115,7 +115,9 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Prob
 
 /// Whether it is JSON at all, and where the error is, costs more readings, which only those pay who made one.
 fn explained<'de, T: Deserialize<'de>>(json: &'de [u8], error: &serde_json::Error) -> Problem {
-    let not_json = |error: &serde_json::Error| Problem::new(Code::MalformedRequest, format!("this is not JSON: {error}"));
+    let not_json = |error: &serde_json::Error| {
+        Problem::new(Code::MalformedRequest, format!("this is not JSON: {error}"))
+    };
     if error.classify() != Category::Data {
         return not_json(error);
     }

@@ -126,7 +126,8 @@ impl<'i> Plan<'i> {
     /// [`Error::OpeningTooLarge`].
     pub fn new(input: &'i Input, opening: OpeningStock, site: SiteId, actor: Actor) -> Result<Self, Error> {
         let sku = |item: ItemIndex| input.items[item].sku.clone();
-        let quantities = opening.quantities(input).map_err(|item| Error::OpeningTooLarge { sku: sku(item) })?;
+        let quantities =
+            opening.quantities(input).map_err(|item| Error::OpeningTooLarge { sku: sku(item) })?;
         let opening_line = |(item, quantity)| ReceiptLine { sku: sku(item), quantity };
         Ok(Self {
             input,

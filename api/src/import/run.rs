@@ -125,8 +125,14 @@ pub async fn run(
     let input = reading.await.map_err(Error::Reading)??;
     let plan = Plan::new(&input, options.opening, options.site.clone(), options.actor.clone())?;
     let report = described(&input, &plan);
-    let import =
-        Import { options: &options, target, plan: &plan, turn: Turn::First, report, reached: BTreeMap::new() };
+    let import = Import {
+        options: &options,
+        target,
+        plan: &plan,
+        turn: Turn::First,
+        report,
+        reached: BTreeMap::new(),
+    };
     let mut report = import.carry_out(input.documents.len(), progress).await?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)

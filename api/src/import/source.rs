@@ -13,6 +13,9 @@ use stockledger_schemas::Hash;
 pub const INPUT_BYTES_MAX: u64 = 1 << 30;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// How much is read first, in one piece: enough to see [`GZIP_MAGIC`], and the byte order mark that the CSV reader leaves
+/// out only if more comes with it.
+const HEAD_BYTES: u64 = 4_096;
 
 /// One month of a real retailer, cut from a public data set; see `api/data/README.md`.
 const DEMO: &[u8] = include_bytes!("../../data/online-retail-2009-12.csv.gz");
@@ -60,10 +63,10 @@ impl Source {
 }
 
 fn unpacked(mut reader: impl Read + 'static) -> io::Result<Measured<Box<dyn Read>>> {
-    let mut magic = Vec::with_capacity(GZIP_MAGIC.len());
-    reader.by_ref().take(2).read_to_end(&mut magic)?;
-    let is_packed = magic == GZIP_MAGIC;
-    let whole = Cursor::new(magic).chain(reader);
+    let mut head = Vec::new();
+    reader.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
+    let is_packed = head.starts_with(&GZIP_MAGIC);
+    let whole = Cursor::new(head).chain(reader);
     let content: Box<dyn Read> =
         if is_packed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
     Ok(Measured { reader: content, hasher: Sha256::new(), bytes: 0 })

@@ -42,14 +42,20 @@ async fn begin_bulk(address: std::net::SocketAddr) -> BufReader<TcpStream> {
 }
 
 async fn send_line(connection: &mut BufReader<TcpStream>, line: &str) {
-    connection.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).await.expect("the connection takes it");
+    connection
+        .write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes())
+        .await
+        .expect("the connection takes it");
 }
 
 /// Reads until a line of the answer holds this text.
 async fn read_until(connection: &mut BufReader<TcpStream>, text: &str) -> String {
     loop {
         let mut line = String::new();
-        let read = timeout(PATIENCE, connection.read_line(&mut line)).await.expect("a line in time").expect("the connection gives it");
+        let read = timeout(PATIENCE, connection.read_line(&mut line))
+            .await
+            .expect("a line in time")
+            .expect("the connection gives it");
         assert!(read > 0, "the connection ended before {text}");
         if line.contains(text) {
             return line;

@@ -121,7 +121,17 @@ impl Service {
         let roles =
             Roles { writer: Some(ledger.clone()), projector: Some(progress), api: Some(queries.clone()) };
         let router = http::router(App::new(node, roles));
-        Self { router, log, ledger, store, queries, stop_projector, projector, keys: AtomicU64::new(0), _dir: dir }
+        Self {
+            router,
+            log,
+            ledger,
+            store,
+            queries,
+            stop_projector,
+            projector,
+            keys: AtomicU64::new(0),
+            _dir: dir,
+        }
     }
 
     /// Sends a request and reads the answer.

@@ -111,7 +111,13 @@ pub(super) fn extreme_changes() -> Changes {
     Changes {
         stale_lines: Vec::new(),
         sites: vec![
-            SiteRow { site: first, name: unicode.parse().unwrap(), partition: PartitionId(0), seq: 1, recorded_at: Timestamp::MIN },
+            SiteRow {
+                site: first,
+                name: unicode.parse().unwrap(),
+                partition: PartitionId(0),
+                seq: 1,
+                recorded_at: Timestamp::MIN,
+            },
             SiteRow {
                 site: last.clone(),
                 name: longest('ü', 100).parse().unwrap(),
@@ -135,8 +141,14 @@ pub(super) fn extreme_changes() -> Changes {
             held: [0, most, 1, i64::MAX],
             seq: i64::MAX,
         }],
-        orders: vec![order("s", "o"), OrderRow { customer: None, currency: None, status: OrderStatus::Refused, ..order("s", "p") }],
-        order_lines: vec![order_line("s", "o", 0), OrderLineRow { unit_price_minor: None, ordered: most, ..order_line("s", "o", 1) }],
+        orders: vec![
+            order("s", "o"),
+            OrderRow { customer: None, currency: None, status: OrderStatus::Refused, ..order("s", "p") },
+        ],
+        order_lines: vec![
+            order_line("s", "o", 0),
+            OrderLineRow { unit_price_minor: None, ordered: most, ..order_line("s", "o", 1) },
+        ],
         trail: vec![
             trail("s", 1),
             TrailRow {
@@ -146,7 +158,10 @@ pub(super) fn extreme_changes() -> Changes {
                 occurred_at: Timestamp::MIN,
                 reason: Some(Reason::OpeningBalance),
                 note: Some(Note::new(unicode).unwrap()),
-                reference: Some(Reference { kind: "purchase_order".parse().unwrap(), id: longest('9', 128).parse().unwrap() }),
+                reference: Some(Reference {
+                    kind: "purchase_order".parse().unwrap(),
+                    id: longest('9', 128).parse().unwrap(),
+                }),
                 idempotency_key: Some(longest('k', 255).parse().unwrap()),
                 correlation_id: Some("c".parse().unwrap()),
                 detail: Some(longest('"', 200_000)),

@@ -15,7 +15,13 @@ use crate::rows::{OrderLineRow, OrderRow};
 pub(super) fn placed(step: &mut Step<'_>, placed: &OrderPlaced) -> Result<(), Reason> {
     let order_id = &placed.order_id;
     let lines: Vec<OrderLine> = placed.lines.iter().map(placed_line).collect();
-    step.open_order(order_id, placed.customer.as_ref(), placed.currency.as_ref(), &lines, OrderStatus::Placed)?;
+    step.open_order(
+        order_id,
+        placed.customer.as_ref(),
+        placed.currency.as_ref(),
+        &lines,
+        OrderStatus::Placed,
+    )?;
     placed.lines.iter().try_for_each(|line| {
         let change = Change::reserved(line.quantity.get());
         step.move_stock("order_placed", &line.sku, change, line.after, Some(order_id))

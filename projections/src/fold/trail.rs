@@ -77,7 +77,9 @@ struct CountLine<'a> {
 fn detail_of(event: &Event) -> Result<Option<String>, Reason> {
     match event {
         Event::OutOfStock(refused) => json(&Lines { lines: refused.lines.iter().map(short_line).collect() }),
-        Event::StockCounted(counted) => json(&Lines { lines: counted.lines.iter().map(count_line).collect() }),
+        Event::StockCounted(counted) => {
+            json(&Lines { lines: counted.lines.iter().map(count_line).collect() })
+        }
         Event::CommandRefused(refused) => json(refused),
         _ => Ok(None),
     }

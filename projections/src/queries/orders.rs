@@ -110,7 +110,11 @@ impl Queries {
 }
 
 /// Orders with their lines, each behind the number of the decision that placed it.
-async fn with_lines(moment: &mut Moment, known: &KnownSite, rows: Vec<OrderRow>) -> Result<Vec<(u64, Order)>> {
+async fn with_lines(
+    moment: &mut Moment,
+    known: &KnownSite,
+    rows: Vec<OrderRow>,
+) -> Result<Vec<(u64, Order)>> {
     let order_ids: Vec<OrderId> = rows.iter().map(|row| row.order_id.clone()).collect();
     let found = by_key(
         &mut *moment.snapshot,
@@ -208,7 +212,11 @@ fn add_detail(step: &mut TrailStep, detail: &str) -> Result<()> {
             let Shortages { lines } = serde_json::from_str(detail).map_err(unreadable)?;
             step.lines = lines
                 .into_iter()
-                .map(|Shortage { sku, requested, available }| TrailLine::Refused { sku, requested, available })
+                .map(|Shortage { sku, requested, available }| TrailLine::Refused {
+                    sku,
+                    requested,
+                    available,
+                })
                 .collect();
         }
         "command_refused" => step.refused = Some(serde_json::from_str(detail).map_err(unreadable)?),

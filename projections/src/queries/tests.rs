@@ -4,10 +4,10 @@ use stockledger_schemas::Timestamp;
 
 use super::movements::MOVEMENTS_PAGE;
 use super::orders::{TRAIL_LINES, TRAIL_PAGE};
+use crate::SqliteStore;
 use crate::store::{Select, Store};
 use crate::table::{Version, at_version};
 use crate::value::{Fields, Value};
-use crate::SqliteStore;
 
 /// How SQLite goes about a query.
 async fn plan(sql: &str) -> Vec<String> {

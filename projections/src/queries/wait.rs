@@ -33,7 +33,8 @@ impl Queries {
         loop {
             let reached = self.reached(positions).await?;
             let is_missing = |(wanted, reached): (&Position, &Position)| reached.seq < wanted.seq;
-            let missing = positions.iter().zip(&reached).find(|pair| is_missing(*pair)).map(|(wanted, _)| *wanted);
+            let missing =
+                positions.iter().zip(&reached).find(|pair| is_missing(*pair)).map(|(wanted, _)| *wanted);
             let Some(wanted) = missing else { return Ok(Waited::Reached) };
             if Instant::now() >= deadline || self.has_halted(wanted.partition) {
                 return Ok(Waited::Behind { reached });
@@ -60,7 +61,9 @@ impl Queries {
     async fn until_moved(&self, wanted: Position, deadline: Instant) {
         let poll = deadline.min(Instant::now() + POLL);
         match &self.progress {
-            Some(progress) if progress.of(wanted.partition).is_some_and(|status| status.position < wanted) => {
+            Some(progress)
+                if progress.of(wanted.partition).is_some_and(|status| status.position < wanted) =>
+            {
                 let is_reached = |status: &crate::Status| {
                     status.position >= wanted || matches!(status.activity, Activity::Halted { .. })
                 };

@@ -35,13 +35,18 @@ crate::store_conformance_suite!(conformance, Files::new());
 async fn a_file_that_is_no_database_is_refused() {
     let files = Files::new();
     let path = files.0.path().join("projections.sqlite");
-    std::fs::write(&path, "this is a letter, not a database, and it is long enough to be read as one".repeat(20)).unwrap();
+    std::fs::write(
+        &path,
+        "this is a letter, not a database, and it is long enough to be read as one".repeat(20),
+    )
+    .unwrap();
     assert!(matches!(SqliteStore::open(&path).await, Err(Error::Unavailable { .. })));
 }
 
 #[tokio::test]
 async fn a_directory_that_is_missing_is_named() {
     let files = Files::new();
-    let error = SqliteStore::open(&files.0.path().join("missing").join("projections.sqlite")).await.unwrap_err();
+    let error =
+        SqliteStore::open(&files.0.path().join("missing").join("projections.sqlite")).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { operation: "open the file", .. }), "{error:?}");
 }

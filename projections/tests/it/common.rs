@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use stockledger_chain::{State, admit};
 use stockledger_domain::command::{
-    AdjustStock, AdjustmentLine, CancelOrder, CountLine, CountStock, HoldStock, OpenSite, OrderedLine, PlaceOrder,
-    ReceiptLine, ReceiveStock, RecordNote, RegisterItem, ReleaseHold, ReturnLine, ReturnOrder, ShipOrder,
-    ShipmentLine,
+    AdjustStock, AdjustmentLine, CancelOrder, CountLine, CountStock, HoldStock, OpenSite, OrderedLine,
+    PlaceOrder, ReceiptLine, ReceiveStock, RecordNote, RegisterItem, ReleaseHold, ReturnLine, ReturnOrder,
+    ShipOrder, ShipmentLine,
 };
 use stockledger_domain::{Change, Checked, Command, Moment, Partition, apply, decide, open_here};
 use stockledger_log::memory::{Faults, MemoryLog};
@@ -19,9 +19,9 @@ use stockledger_projections::projector::ensure_active;
 use stockledger_projections::rebuild::Replay;
 use stockledger_projections::{Options, Progress, Projector, SqliteStore, Store, Version};
 use stockledger_schemas::{
-    Actor, Claim, Context, Decision, Delta, Disposition, Event, Genesis, HoldReason, IdempotencyKey, LedgerId, Level,
-    Name, Nonce, Note, OrderId, PartitionId, Position, Quantity, Reason, Record, Request, Scope, SiteId, Sku,
-    Timestamp, envelope,
+    Actor, Claim, Context, Decision, Delta, Disposition, Event, Genesis, HoldReason, IdempotencyKey,
+    LedgerId, Level, Name, Nonce, Note, OrderId, PartitionId, Position, Quantity, Reason, Record, Request,
+    Scope, SiteId, Sku, Timestamp, envelope,
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -349,7 +349,8 @@ impl Running {
 
     pub(crate) async fn until_level(&self, ledger: &Ledger) {
         for head in ledger.heads() {
-            let is_reached = self.progress.until(head.partition, deadline(), |status| status.position >= head).await;
+            let is_reached =
+                self.progress.until(head.partition, deadline(), |status| status.position >= head).await;
             assert!(is_reached, "{:?}", self.progress.of(head.partition));
         }
     }

@@ -41,14 +41,20 @@ fn movements(rows: &[MovementRow]) -> Vec<String> {
 
 fn orders(rows: &[OrderRow]) -> Vec<String> {
     let show = |row: &OrderRow| {
-        format!("{} {} lines {} placed {} seq {}", row.order_id, row.status, row.line_count, row.placed_seq, row.seq)
+        format!(
+            "{} {} lines {} placed {} seq {}",
+            row.order_id, row.status, row.line_count, row.placed_seq, row.seq
+        )
     };
     rows.iter().map(show).collect()
 }
 
 fn lines(rows: &[OrderLineRow]) -> Vec<String> {
     let show = |row: &OrderLineRow| {
-        format!("{} {}: {} {} {} {}", row.line, row.sku, row.ordered, row.shipped, row.cancelled, row.returned)
+        format!(
+            "{} {}: {} {} {} {}",
+            row.line, row.sku, row.ordered, row.shipped, row.cancelled, row.returned
+        )
     };
     rows.iter().map(show).collect()
 }
@@ -57,7 +63,10 @@ fn lines(rows: &[OrderLineRow]) -> Vec<String> {
 fn receipts_adjustments_and_counts_change_what_is_on_hand() {
     let (_, decisions) = history([receive(&[("A", 10), ("B", 5)]), adjust(&[("A", -3)]), count("B", 9)]);
     let changes = folded(&decisions);
-    assert_eq!(stock(&changes.stock), ["A on_hand 7 reserved 0 held [0, 0, 0, 0]", "B on_hand 9 reserved 0 held [0, 0, 0, 0]"]);
+    assert_eq!(
+        stock(&changes.stock),
+        ["A on_hand 7 reserved 0 held [0, 0, 0, 0]", "B on_hand 9 reserved 0 held [0, 0, 0, 0]"]
+    );
     assert_eq!(
         movements(&changes.movements),
         [
@@ -124,7 +133,10 @@ fn an_order_goes_its_way() {
     assert_eq!(lines(&changes.order_lines), ["0 A: 4 3 1 2", "1 B: 2 0 2 0"]);
     assert_eq!(stock(&changes.stock)[0], "A on_hand 9 reserved 0 held [2, 0, 0, 0]");
     let kinds: Vec<&str> = changes.trail.iter().map(|row| row.kind).collect();
-    assert_eq!(kinds, ["stock_received", "order_placed", "order_shipped", "order_cancelled", "order_returned"]);
+    assert_eq!(
+        kinds,
+        ["stock_received", "order_placed", "order_shipped", "order_cancelled", "order_returned"]
+    );
 }
 
 #[test]
@@ -162,8 +174,12 @@ fn a_refused_command_says_why_and_changes_nothing() {
 
 #[test]
 fn a_view_names_what_it_misses_once() {
-    let (_, decisions) =
-        history([receive(&[("B", 5), ("A", 5)]), place("o-1", &[("A", 1)]), ship("o-1", None), ship("o-9", None)]);
+    let (_, decisions) = history([
+        receive(&[("B", 5), ("A", 5)]),
+        place("o-1", &[("A", 1)]),
+        ship("o-1", None),
+        ship("o-9", None),
+    ]);
     let missing = View::default().missing(&decisions);
     let (_, skus) = missing.stock.into_iter().next().unwrap();
     let (_, order_ids) = missing.orders.into_iter().next().unwrap();

@@ -44,7 +44,8 @@ async fn assert_exact(ledger: &Ledger, store: &TestStore, version: Version) {
 
 /// Why partition 0 has halted.
 async fn halt_reason(running: &Running) -> Arc<str> {
-    let is_halted = |status: &stockledger_projections::Status| matches!(status.activity, Activity::Halted { .. });
+    let is_halted =
+        |status: &stockledger_projections::Status| matches!(status.activity, Activity::Halted { .. });
     assert!(running.progress.until(P0, deadline(), is_halted).await, "{:?}", running.progress.of(P0));
     match running.progress.of(P0).unwrap().activity {
         Activity::Halted { reason } => reason,
@@ -106,7 +107,8 @@ async fn it_goes_on_when_the_log_answers_again() {
     let store = TestStore::new().await;
     ledger.faults().set_available(false);
     let running = Running::start(ledger.log(), &store.store).await;
-    let is_retrying = |status: &stockledger_projections::Status| matches!(status.activity, Activity::Retrying { .. });
+    let is_retrying =
+        |status: &stockledger_projections::Status| matches!(status.activity, Activity::Retrying { .. });
     assert!(running.progress.until(P0, deadline(), is_retrying).await);
     add_orders(&mut ledger, 5, 8);
     ledger.faults().set_available(true);
@@ -277,14 +279,18 @@ async fn readers_wait_for_their_writes_with_and_without_a_projector_here() {
         for number in 0..10 {
             let position = Position::new(P0, ledger.head(P0).seq + 1);
             let waiting = queries.clone();
-            let waiting = tokio::spawn(async move { waiting.wait_for(&[position], Instant::now() + DEADLINE).await });
+            let waiting =
+                tokio::spawn(async move { waiting.wait_for(&[position], Instant::now() + DEADLINE).await });
             ledger.run("shop", receive(&[("A", i64::from(number) + 1)]));
             assert_eq!(waiting.await.unwrap().unwrap(), Waited::Reached);
         }
         let head = ledger.head(P0);
         let beyond = Position::new(P0, head.seq + 1);
         let soon = Instant::now() + Duration::from_millis(30);
-        assert_eq!(queries.wait_for(&[head, beyond], soon).await.unwrap(), Waited::Behind { reached: vec![head; 2] });
+        assert_eq!(
+            queries.wait_for(&[head, beyond], soon).await.unwrap(),
+            Waited::Behind { reached: vec![head; 2] }
+        );
     }
     running.stop().await;
 }
@@ -298,5 +304,7 @@ async fn it_does_not_write_to_tables_that_other_code_made() {
     sqlx::query("UPDATE projection_versions SET code_hash = 'older'").execute(&mut connection).await.unwrap();
     let error = stockledger_projections::projector::ensure_active(&*store.store, now()).await.unwrap_err();
     assert!(error.to_string().contains("rebuild"), "{error}");
-    assert!(matches!(error, stockledger_projections::store::Error::OtherCode { version: found, .. } if found == version));
+    assert!(
+        matches!(error, stockledger_projections::store::Error::OtherCode { version: found, .. } if found == version)
+    );
 }

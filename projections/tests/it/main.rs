@@ -1,5 +1,7 @@
 //! The read side as a whole: real decisions, a real log, real tables.
 
+#![allow(clippy::unwrap_used, reason = "what must not fail here is a failed test")]
+
 mod common;
 mod fold;
 mod live;

@@ -122,8 +122,17 @@ async fn a_trail_tells_every_step_of_an_order() {
     let mut members: Vec<&String> = step.as_object().unwrap().keys().collect();
     members.sort();
     let expected = [
-        "actor", "correlation_id", "idempotency_key", "lines", "note", "occurred_at", "position", "reason",
-        "recorded_at", "reference", "type",
+        "actor",
+        "correlation_id",
+        "idempotency_key",
+        "lines",
+        "note",
+        "occurred_at",
+        "position",
+        "reason",
+        "recorded_at",
+        "reference",
+        "type",
     ];
     assert_eq!(members, expected);
     assert_eq!(step["actor"], "tester");
@@ -146,7 +155,10 @@ async fn a_trail_of_refusals_says_what_was_short_and_why() {
     );
     let trail = queries.order_trail(&site, &order("o-9"), None, 50).await.unwrap().value.data;
     let refused = trail[0].refused.as_ref().unwrap();
-    assert_eq!((&refused["command"], &refused["refusal"]["type"]), (&json!("ship_order"), &json!("unknown_order")));
+    assert_eq!(
+        (&refused["command"], &refused["refusal"]["type"]),
+        (&json!("ship_order"), &json!("unknown_order"))
+    );
     assert_eq!(queries.order_trail(&site, &order("nowhere"), None, 50).await.unwrap().value.data, []);
 }
 

@@ -13,8 +13,8 @@ use stockledger_schemas::{Disposition, HoldReason, PartitionId};
 use tokio_util::sync::CancellationToken;
 
 use crate::common::{
-    Ledger, Running, TestStore, adjust, cancel, count, hold, note, now, place, receive, release, replay, ship,
-    take_back,
+    Ledger, Running, TestStore, adjust, cancel, count, hold, note, now, place, receive, release, replay,
+    ship, take_back,
 };
 
 const SITES: [&str; 3] = ["north", "south", "west"];
@@ -229,7 +229,8 @@ async fn a_comparison_names_the_first_difference() {
         ("items", vec![text("zz")], What::OnlyInSecond)
     );
     assert_eq!(
-        first_difference("UPDATE orders__v1 SET customer = NULL WHERE site = 'north' AND order_id = 'o-0'").await,
+        first_difference("UPDATE orders__v1 SET customer = NULL WHERE site = 'north' AND order_id = 'o-0'")
+            .await,
         (
             "orders",
             vec![text("north"), text("o-0")],

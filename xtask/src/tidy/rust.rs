@@ -75,9 +75,12 @@ fn is_on_paused_clock(file: &SourceFile) -> bool {
     attributes.peek().is_some() && attributes.all(|line| line.contains("start_paused = true"))
 }
 
-/// A glob is good for the variants of an enum in one function and for a prelude that is made for it.
+/// A glob is good for the variants of an enum in one function, for a prelude that is made for it, and in a module that is
+/// part of the file around it: its tests, or what a macro makes.
 pub(super) fn imports_by_name(file: &SourceFile) -> Vec<Complaint> {
     let mut complaints = vec![];
+    let inner_module = file.text.find("#[cfg(test)]\nmod ").or_else(|| file.text.find("macro_rules!"));
+    let first_inner_line = inner_module.map_or(usize::MAX, |at| file.text[..at].lines().count());
     for (index, line) in checked_lines(file) {
         let statement = line.trim_start().trim_start_matches("pub ").trim_start_matches("pub(crate) ");
         let Some(path) = statement.strip_prefix("use ").and_then(|rest| rest.strip_suffix("::*;")) else {
@@ -85,7 +88,8 @@ pub(super) fn imports_by_name(file: &SourceFile) -> Vec<Complaint> {
         };
         let last = path.rsplit("::").next().unwrap_or(path);
         let is_enum_inside = line.starts_with(' ') && last.starts_with(char::is_uppercase);
-        if !is_enum_inside && last != "prelude" {
+        let is_of_the_file = path == "super" && index > first_inner_line;
+        if !is_enum_inside && !is_of_the_file && last != "prelude" {
             complaints.push(Complaint::line(index, format!("imports all of `{path}`: import by name")));
         }
     }
@@ -180,7 +184,8 @@ mod tests {
         for bad in ["use crate::event::*;", "    use super::*;", "pub use event::*;", "use Event::*;"] {
             assert_eq!(imports_by_name(&source(bad)).len(), 1, "{bad}");
         }
-        for good in ["    use Event::*;", "use proptest::prelude::*;", "use std::fmt::{self, Write};"] {
+        let tests = "#[cfg(test)]\nmod tests {\n    use super::*;\n}";
+        for good in ["    use Event::*;", "use proptest::prelude::*;", "use std::fmt::{self, Write};", tests] {
             assert!(imports_by_name(&source(good)).is_empty(), "{good}");
         }
     }

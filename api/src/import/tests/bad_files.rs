@@ -15,21 +15,39 @@ fn names_file_line_column_and_what_is_expected() {
     const GOOD: &str = "1,10001,A,1,2009-12-01 07:45:00,1.25,7,UK";
     let long = format!("1,1000{},A,1,2009-12-01 07:45:00,1,7,UK", "1".repeat(70));
     for (line, expected) in [
-        (",10001,A,1,2009-12-01 07:45:00,1.25,7,UK", "column Invoice: an order_id must be 1 to 64 printable ASCII"),
-        ("1,10001,A,,2009-12-01 07:45:00,1.25,7,UK", "column Quantity: a quantity must be a whole number other than 0"),
-        ("1,10001,A,0,2009-12-01 07:45:00,1.25,7,UK", "other than 0, from -9007199254740991 to 9007199254740991, not \"0\""),
+        (
+            ",10001,A,1,2009-12-01 07:45:00,1.25,7,UK",
+            "column Invoice: an order_id must be 1 to 64 printable ASCII",
+        ),
+        (
+            "1,10001,A,,2009-12-01 07:45:00,1.25,7,UK",
+            "column Quantity: a quantity must be a whole number other than 0",
+        ),
+        (
+            "1,10001,A,0,2009-12-01 07:45:00,1.25,7,UK",
+            "other than 0, from -9007199254740991 to 9007199254740991, not \"0\"",
+        ),
         ("1,10001,A,1.5,2009-12-01 07:45:00,1.25,7,UK", "not \"1.5\""),
         ("1,10001,A,9007199254740992,2009-12-01 07:45:00,1.25,7,UK", "not \"9007199254740992\""),
         ("1,10001,A,1,01/12/2009 07:45,1.25,7,UK", "column InvoiceDate: a date must be YYYY-MM-DD HH:MM:SS"),
         ("1,POST,A,1,yesterday,1.25,7,UK", "column InvoiceDate"),
-        ("1,10001,A,1,2009-12-01 07:45:00,1.255,7,UK", "column Price: a price of goods must be 0 or more with at most 2 decimals"),
+        (
+            "1,10001,A,1,2009-12-01 07:45:00,1.255,7,UK",
+            "column Price: a price of goods must be 0 or more with at most 2 decimals",
+        ),
         ("1,10001,A,1,2009-12-01 07:45:00,-1.25,7,UK", "column Price: a price of goods must be 0 or more"),
         ("1,10001,A,1,2009-12-01 07:45:00,,7,UK", "not \"\""),
         ("1,10001,A,1,2009-12-01 07:45:00,1.25,a\u{e9}b,UK", "column Customer ID: a customer must be"),
         ("1,10001\u{e9},A,1,2009-12-01 07:45:00,1.25,7,UK", "column StockCode: a sku must be"),
         (&long, "column StockCode: a sku must be 1 to 64 printable ASCII characters"),
-        ("C1,10001,A,1,2009-12-01 07:45:00,1.25,7,UK", "column Quantity: a quantity of a cancellation, whose invoice begins with C, must be below 0, not 1"),
-        ("1,10001,A,9007199254740991,2009-12-01 07:45:00,1.25,7,UK", "all quantities of the file together must not be more than 9007199254740991"),
+        (
+            "C1,10001,A,1,2009-12-01 07:45:00,1.25,7,UK",
+            "column Quantity: a quantity of a cancellation, whose invoice begins with C, must be below 0, not 1",
+        ),
+        (
+            "1,10001,A,9007199254740991,2009-12-01 07:45:00,1.25,7,UK",
+            "all quantities of the file together must not be more than 9007199254740991",
+        ),
         ("1,10001,A,1,2009-12-01 07:45:00", "it has 5 columns, the header has 8"),
         ("1,10001,A,1,2009-12-01 07:45:00,1.25,7,UK,more", "it has 9 columns, the header has 8"),
     ] {
@@ -41,7 +59,10 @@ fn names_file_line_column_and_what_is_expected() {
 
 #[test]
 fn counts_lines_inside_of_quotes() {
-    let message = message(file(&["1,10001,\"two\nlines\",1,2009-12-01 07:45:00,1,7,UK", "2,10001,A,x,2009-12-01 07:45:00,1,7,UK"]));
+    let message = message(file(&[
+        "1,10001,\"two\nlines\",1,2009-12-01 07:45:00,1,7,UK",
+        "2,10001,A,x,2009-12-01 07:45:00,1,7,UK",
+    ]));
     assert!(message.starts_with("test.csv, line 4, column Quantity"), "{message}");
 }
 
@@ -57,15 +78,21 @@ fn refuses_a_header_without_one_of_the_columns() {
 
 #[test]
 fn refuses_more_lines_in_one_part_than_the_ledger_takes() {
-    for (invoice, quantity, price, part) in
-        [("7", 1, "1", "the order"), ("7", -1, "1", "the adjustment"), ("7", 1, "0", "the adjustment"), ("C7", -1, "1", "the return")]
-    {
-        let line = |number: usize| format!("{invoice},{},A,{quantity},2009-12-01 07:45:00,{price},,UK", 10_000 + number);
+    for (invoice, quantity, price, part) in [
+        ("7", 1, "1", "the order"),
+        ("7", -1, "1", "the adjustment"),
+        ("7", 1, "0", "the adjustment"),
+        ("C7", -1, "1", "the return"),
+    ] {
+        let line = |number: usize| {
+            format!("{invoice},{},A,{quantity},2009-12-01 07:45:00,{price},,UK", 10_000 + number)
+        };
         let lines: Vec<String> = (0..2_001).map(line).collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         assert!(read(file(&lines[..2_000])).is_ok(), "{part}");
-        let expected =
-            format!("test.csv, line 2: {part} of invoice {invoice} has 2001 lines; the ledger takes at most 2000 at once");
+        let expected = format!(
+            "test.csv, line 2: {part} of invoice {invoice} has 2001 lines; the ledger takes at most 2000 at once"
+        );
         assert_eq!(message(file(&lines)), expected);
     }
 }

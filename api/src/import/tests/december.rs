@@ -31,7 +31,7 @@ fn sums(report: &Report) -> naive::Sums {
 async fn comes_to_the_same_as_a_computation_without_a_ledger() {
     let text = december();
     let (invoices, skipped) = naive::invoices(&text);
-    for (setting, percent) in [("auto", 100), ("90%", 90), ("37%", 37)] {
+    for (setting, percent) in [("auto", 100), ("90%", 90)] {
         let opening = opening(&invoices, percent);
         let expected = naive::simulate(&invoices, &opening);
         assert_eq!(expected.orders_refused == 0, setting == "auto", "{setting}: only auto refuses nothing");
@@ -66,22 +66,33 @@ async fn stands_in_the_log_as_the_documentation_says() {
     }
 
     let by_key = |key: &str| {
-        let found = decisions.iter().filter(|decision| decision.key.as_ref().is_some_and(|found| found.as_str() == key));
+        let found = decisions
+            .iter()
+            .filter(|decision| decision.key.as_ref().is_some_and(|found| found.as_str() == key));
         found.collect::<Vec<_>>()
     };
     let openings = [by_key("online-retail:opening:1"), by_key("online-retail:opening:2")];
     assert!(openings.iter().all(|found| found.len() == 1), "3,084 items take two receipts");
-    let lines: Vec<_> = openings.iter().flatten().map(|decision| match &decision.events[0] {
-        Event::StockReceived(received) => received.lines.iter().map(|line| line.sku.clone()).collect::<Vec<_>>(),
-        other => panic!("{}", other.type_name()),
-    }).collect();
+    let lines: Vec<_> = openings
+        .iter()
+        .flatten()
+        .map(|decision| match &decision.events[0] {
+            Event::StockReceived(received) => {
+                received.lines.iter().map(|line| line.sku.clone()).collect::<Vec<_>>()
+            }
+            other => panic!("{}", other.type_name()),
+        })
+        .collect();
     assert_eq!(lines[0].len(), 2_000);
     assert!(lines.concat().is_sorted());
     assert_eq!(openings[0][0].context.reason, Some(Reason::OpeningBalance));
 
     let [placed] = by_key("online-retail:489434:order")[..] else { panic!("one order 489434") };
     let [shipped] = by_key("online-retail:489434:shipment")[..] else { panic!("one shipment of 489434") };
-    assert_eq!([&placed.events[0], &shipped.events[0]].map(Event::type_name), ["order_placed", "order_shipped"]);
+    assert_eq!(
+        [&placed.events[0], &shipped.events[0]].map(Event::type_name),
+        ["order_placed", "order_shipped"]
+    );
     assert_eq!(placed.context.occurred_at.expect("a time").to_string(), "2009-12-01T07:45:00.000000Z");
     let reference = shipped.context.reference.as_ref().expect("a reference");
     assert_eq!((reference.kind.as_str(), reference.id.as_str()), ("invoice", "489434"));

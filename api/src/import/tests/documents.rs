@@ -40,7 +40,10 @@ fn gives_each_line_its_part_of_the_document() {
     for (lines, expected) in [
         // An order, with its customer and its prices in pence.
         (
-            &["1,85048,BALL,12,2009-12-01 07:45:00,6.95,13085,UK", "1,22041,FRAME,48,2009-12-01 07:45:00,2.1,13085,UK"][..],
+            &[
+                "1,85048,BALL,12,2009-12-01 07:45:00,6.95,13085,UK",
+                "1,22041,FRAME,48,2009-12-01 07:45:00,2.1,13085,UK",
+            ][..],
             &["1 order 85048 12 at 695 order 22041 48 at 210 for 13085"][..],
         ),
         // The SKU is trimmed and upper case; equal SKUs of an order stay apart, the ledger adds them up.
@@ -50,12 +53,20 @@ fn gives_each_line_its_part_of_the_document() {
         ),
         // What does not begin with five digits is not about goods, whatever else the line says.
         (
-            &["1,POST,POSTAGE,x,2009-12-01 07:45:00,y,7,UK", "1,85048,A,1,2009-12-01 07:45:00,1,7,UK", "A2,B,Adjust bad debt,1,2009-12-01 07:45:00,-53594.36,,UK"],
+            &[
+                "1,POST,POSTAGE,x,2009-12-01 07:45:00,y,7,UK",
+                "1,85048,A,1,2009-12-01 07:45:00,1,7,UK",
+                "A2,B,Adjust bad debt,1,2009-12-01 07:45:00,-53594.36,,UK",
+            ],
             &["1 order 85048 1 at 100 for 7", "A2"],
         ),
         // A cancellation is goods that came back.
         (
-            &["C1,85048,A,-3,2009-12-01 07:45:00,1,7,UK", "C1,85048,A,-4,2009-12-01 07:45:00,1,7,UK", "C2,M,Manual,1,2009-12-01 07:45:00,1,7,UK"],
+            &[
+                "C1,85048,A,-3,2009-12-01 07:45:00,1,7,UK",
+                "C1,85048,A,-4,2009-12-01 07:45:00,1,7,UK",
+                "C2,M,Manual,1,2009-12-01 07:45:00,1,7,UK",
+            ],
             &["C1 receipt 85048 3 receipt 85048 4", "C2"],
         ),
         // Without customer and price, and below zero, are differences, netted per SKU; the rest is an order.
@@ -76,12 +87,20 @@ fn gives_each_line_its_part_of_the_document() {
         ),
         // The first description that is one gives reason and note.
         (
-            &["1,10001,  ,-5,2009-12-01 07:45:00,0,,UK", "1,10002, Damages ,-1,2009-12-01 07:45:00,0,,UK", "1,10003,lost,-1,2009-12-01 07:45:00,0,,UK"],
+            &[
+                "1,10001,  ,-5,2009-12-01 07:45:00,0,,UK",
+                "1,10002, Damages ,-1,2009-12-01 07:45:00,0,,UK",
+                "1,10003,lost,-1,2009-12-01 07:45:00,0,,UK",
+            ],
             &["1 adjustment damaged \"Damages\" 10001 -5 10002 -1 10003 -1"],
         ),
         // A document stands where its first line stands, even if that line is not about goods.
         (
-            &["1,POST,,1,2009-12-01 07:45:00,1,,UK", "2,10001,A,1,2009-12-01 07:46:00,1,,UK", "1,10002,A,1,2009-12-01 07:47:00,1,,UK"],
+            &[
+                "1,POST,,1,2009-12-01 07:45:00,1,,UK",
+                "2,10001,A,1,2009-12-01 07:46:00,1,,UK",
+                "1,10002,A,1,2009-12-01 07:47:00,1,,UK",
+            ],
             &["1 order 10002 1 at 100", "2 order 10001 1 at 100"],
         ),
     ] {
@@ -91,11 +110,11 @@ fn gives_each_line_its_part_of_the_document() {
 
 #[test]
 fn takes_the_time_of_the_first_line() {
-    let input = read(file(&[
-        "1,POST,,1,2009-12-01 07:45:00,1,,UK",
-        "1,10001,A,1,2009-12-01 07:46:00,1,,UK",
-    ]));
-    assert_eq!(input.expect("a good file").documents[0].occurred_at.to_string(), "2009-12-01T07:45:00.000000Z");
+    let input = read(file(&["1,POST,,1,2009-12-01 07:45:00,1,,UK", "1,10001,A,1,2009-12-01 07:46:00,1,,UK"]));
+    assert_eq!(
+        input.expect("a good file").documents[0].occurred_at.to_string(),
+        "2009-12-01T07:45:00.000000Z"
+    );
 }
 
 #[test]

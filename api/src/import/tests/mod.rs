@@ -16,7 +16,8 @@ use super::Source;
 use super::online_retail::{self, Input};
 
 /// The header of every file.
-pub(super) const HEADER: &str = "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country\n";
+pub(super) const HEADER: &str =
+    "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country\n";
 
 /// A file with these lines below its header.
 pub(super) fn file(lines: &[&str]) -> Vec<u8> {

@@ -114,7 +114,9 @@ fn total(lines: &[(String, i64)]) -> BTreeMap<String, i64> {
 }
 
 fn has(stock: &BTreeMap<String, i64>, wanted: &BTreeMap<String, i64>, sign: i64) -> bool {
-    wanted.iter().all(|(sku, units)| sign * units <= 0 || stock.get(sku).copied().unwrap_or(0) >= sign * units)
+    wanted
+        .iter()
+        .all(|(sku, units)| sign * units <= 0 || stock.get(sku).copied().unwrap_or(0) >= sign * units)
 }
 
 fn change(stock: &mut BTreeMap<String, i64>, by: &BTreeMap<String, i64>, sign: i64) {

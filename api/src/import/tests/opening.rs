@@ -12,7 +12,10 @@ fn opening_of(bytes: Vec<u8>, setting: &str) -> BTreeMap<String, i64> {
     let input = read(bytes).expect("a good file");
     let setting: OpeningStock = setting.parse().expect("an opening stock");
     let quantities = setting.quantities(&input).expect("small quantities");
-    quantities.into_iter().map(|(item, quantity)| (input.items[item].sku.to_string(), quantity.get())).collect()
+    quantities
+        .into_iter()
+        .map(|(item, quantity)| (input.items[item].sku.to_string(), quantity.get()))
+        .collect()
 }
 
 #[test]
@@ -40,7 +43,11 @@ fn is_the_worst_shortage_of_each_sku_with_percentages_rounded_down() {
     };
     for (setting, expected) in [("auto", 10), ("100%", 10), ("99%", 9), ("15%", 1), ("1000%", 100)] {
         let opening = opening_of(lines(), setting);
-        assert_eq!(opening, BTreeMap::from([("10001".to_owned(), expected)]), "{setting}: 10002 is found before it is sold");
+        assert_eq!(
+            opening,
+            BTreeMap::from([("10001".to_owned(), expected)]),
+            "{setting}: 10002 is found before it is sold"
+        );
     }
     assert!(opening_of(lines(), "9%").is_empty());
     assert!(opening_of(lines(), "0%").is_empty());
@@ -58,7 +65,8 @@ fn refuses_more_of_an_item_than_a_ledger_counts() {
 fn lines() -> impl Strategy<Value = Vec<String>> {
     let line = (0..5_u8, 0..3_u8, 1..20_i64, any::<bool>(), any::<bool>(), any::<bool>());
     let text = |(invoice, sku, units, is_return, is_negative, is_paid): (u8, u8, i64, bool, bool, bool)| {
-        let (prefix, units) = if is_return { ("C", -units) } else { ("", if is_negative { -units } else { units }) };
+        let (prefix, units) =
+            if is_return { ("C", -units) } else { ("", if is_negative { -units } else { units }) };
         let price = if is_paid { "1.5" } else { "0" };
         format!("{prefix}{invoice},1000{sku},A,{units},2009-12-01 07:45:00,{price},,UK")
     };

@@ -32,18 +32,24 @@ async fn gives_the_same_log_as_in_this_process() {
 async fn stops_with_the_servers_words() {
     let shop = Shop::open().await;
     let target = remote(&shop).await;
-    let lines = |quantity: &str| file(&[&format!("1,10001,A,{quantity},2009-12-01 07:45:00,1,7,UK")]);
-    import(options(source(lines("5")), "auto"), &target).await.expect("an import");
-    let beyond = crate::import::Options { force: true, ..options(source(lines("9007199254740991")), "200%") };
-    let error = import(beyond, &target).await.expect_err("more than a ledger counts").to_string();
-    assert!(error.contains("the opening stock of 10001 is more than 9007199254740991"), "{error}");
+    let returned = file(&["C1,10001,A,-5,2009-12-01 07:45:00,1,7,UK"]);
+    import(options(source(returned), "auto"), &target).await.expect("an import");
+    let beyond = file(&["2,10001,A,9007199254740991,2009-12-01 07:45:00,1,7,UK"]);
+    let on_top = crate::import::Options { force: true, ..options(source(beyond), "auto") };
+    let error = import(on_top, &target).await.expect_err("more than a ledger counts").to_string();
+    assert!(
+        error.starts_with("the import stopped at the command with the key online-retail:opening:"),
+        "{error}"
+    );
+    assert!(error.contains("10001") && error.contains("again continues there"), "{error}");
 }
 
 #[tokio::test]
 async fn the_client_reads_documents_and_refusals() {
     let shop = Shop::open().await;
     let client = Client::new(&format!("{}/", shop.serve().await)).expect("an address");
-    let site: Value = client.put_json("/v1/sites/uk", &serde_json::json!({"name": "UK"})).await.expect("a site");
+    let site: Value =
+        client.put_json("/v1/sites/uk", &serde_json::json!({"name": "UK"})).await.expect("a site");
     assert_eq!(site["site"], "uk");
     let sites: Value = client.get_json("/v1/sites").await.expect("sites");
     assert!(sites["data"].is_array(), "{sites}");
@@ -77,7 +83,11 @@ async fn the_client_says_why_an_address_does_not_work() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    let error = Client::new(&address).expect("an address").get_json::<Value>("/readyz").await.expect_err("nobody there");
+    let error = Client::new(&address)
+        .expect("an address")
+        .get_json::<Value>("/readyz")
+        .await
+        .expect_err("nobody there");
     assert!(error.is_unreachable() && error.to_string() == format!("{address} cannot be reached"), "{error}");
 }
 

@@ -9,7 +9,8 @@ use stockledger_domain::command::Checked;
 use stockledger_log::{Log, MemoryLog};
 use stockledger_projections::{Projector, Queries, SqliteStore, Store};
 use stockledger_schemas::{
-    Actor, Context, Decision, Event, IdempotencyKey, Name, Nonce, Position, Record, Scope, SiteId, Timestamp, envelope,
+    Actor, Context, Decision, Event, IdempotencyKey, Name, Nonce, Position, Record, Scope, SiteId, Timestamp,
+    envelope,
 };
 use stockledger_writer::{Environment, Ledger, Options as WriterOptions, genesis};
 use tempfile::TempDir;
@@ -21,12 +22,14 @@ use crate::http;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A clock that stands still, so that the logs of two ledgers can be compared.
+/// When everything happens: the clocks stand still, so that the logs of two ledgers can be compared.
+const NOW_MS: i64 = 1_700_000_000_000;
+
 struct Still(AtomicU64);
 
 impl Environment for Still {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000).expect("a time")
+        Timestamp::from_micros(NOW_MS * 1_000).expect("a time")
     }
 
     fn nonce(&self) -> Nonce {
@@ -40,6 +43,8 @@ pub(super) struct Shop {
     ledger: Ledger,
     queries: Queries,
     app: http::App,
+    /// Without it the tables would stand still.
+    _projector: Projector,
     _dir: TempDir,
 }
 
@@ -58,6 +63,7 @@ impl Shop {
     pub(super) async fn open() -> Self {
         let environment: Arc<dyn Environment> = Arc::new(Still(AtomicU64::new(1)));
         let log = MemoryLog::new(2);
+        log.faults().set_clock_ms(NOW_MS);
         let port: Arc<dyn Log> = Arc::new(log.clone());
         let identity = genesis::initialise(port.as_ref(), environment.as_ref()).await.expect("a new ledger");
         let options = WriterOptions {
@@ -75,7 +81,8 @@ impl Shop {
             environment.now(),
             CancellationToken::new(),
         );
-        let progress = projector.await.expect("a projector").progress();
+        let projector = projector.await.expect("a projector");
+        let progress = projector.progress();
         let queries = Queries::new(store, Some(progress.clone()));
         let node = http::Node {
             ledger_id: identity.ledger_id,
@@ -84,10 +91,13 @@ impl Shop {
             projections: "sqlite",
             environment,
         };
-        let roles =
-            http::Roles { writer: Some(ledger.clone()), projector: Some(progress), api: Some(queries.clone()) };
+        let roles = http::Roles {
+            writer: Some(ledger.clone()),
+            projector: Some(progress),
+            api: Some(queries.clone()),
+        };
         tokio::time::timeout(PATIENCE, ledger.led()).await.expect("in time").expect("a led ledger");
-        Self { log, ledger, queries, app: http::App::new(node, roles), _dir: dir }
+        Self { log, ledger, queries, app: http::App::new(node, roles), _projector: projector, _dir: dir }
     }
 
     /// This process as a target.

@@ -50,7 +50,7 @@ impl OffsetIndex {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::OffsetIndex;
 
     #[test]
     fn offsets_are_found_across_claims_and_void_records() {
