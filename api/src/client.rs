@@ -114,7 +114,7 @@ pub enum Error {
         /// With which status.
         status: StatusCode,
         /// Why.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// The answer is not what this client understands.
     #[error("{server} answered {path:?} with something else than expected")]

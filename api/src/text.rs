@@ -1,23 +1,32 @@
 //! Numbers as people read them.
 
-/// A number with its thousands set apart.
+/// A whole number with its thousands set apart.
 #[must_use]
 pub fn thousands(number: impl Into<i128>) -> String {
-    let number: i128 = number.into();
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
+    grouped(&number.into().to_string())
+}
+
+/// A number without its fraction and with its thousands set apart.
+#[must_use]
+pub fn rounded(number: f64) -> String {
+    grouped(&format!("{number:.0}"))
+}
+
+fn grouped(number: &str) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
+    let mut text = sign.to_owned();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
     }
-    if number < 0 { format!("-{text}") } else { text }
+    text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::thousands;
+    use super::{rounded, thousands};
 
     #[test]
     fn thousands_are_set_apart() {
@@ -26,5 +35,6 @@ mod tests {
         for (number, text) in cases {
             assert_eq!(thousands(number), text);
         }
+        assert_eq!(rounded(12_345.678), "12,346");
     }
 }

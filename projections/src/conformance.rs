@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a promise that is not kept is a panic: these are tests")]
 
 mod samples;
+mod support;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,15 +16,15 @@ use async_trait::async_trait;
 use stockledger_schemas::PartitionId;
 
 use self::samples::{at, checkpoint, extreme_changes, movement, order, order_line, site, sku, stock, trail};
+use self::support::{active, begun, commit, found, rows, values};
 use crate::changes::{Changes, StaleLines};
 use crate::checkpoint::Checkpoint;
 use crate::compare::compare;
-use crate::dialect::names;
 use crate::read;
 use crate::rows::{ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
 use crate::store::{Commit, Error, Select, Store};
-use crate::table::{MOVEMENTS, STOCK, TABLES, TRAIL, Table, Version};
-use crate::value::{Cell, Row, Value};
+use crate::table::{MOVEMENTS, STOCK, TABLES, TRAIL, Version};
+use crate::value::{Row, Value};
 use crate::view::Missing;
 
 /// Makes the stores that the suite is run on.
@@ -86,53 +87,6 @@ macro_rules! store_conformance_suite {
 
 const FIRST: Version = Version::FIRST;
 const P0: PartitionId = PartitionId(0);
-
-/// A store with the first version, whose partition 0 is at offset 1.
-async fn begun(factory: &dyn Factory) -> Arc<dyn Store> {
-    let store = factory.create().await;
-    store.create_version(FIRST, at(1)).await.unwrap();
-    assert_eq!(store.begin(FIRST, &checkpoint(P0, 1)).await.unwrap(), Commit::Committed);
-    store
-}
-
-async fn found(store: &dyn Store, version: Version, partition: PartitionId) -> Option<Checkpoint> {
-    let mut snapshot = store.snapshot().await.unwrap();
-    read::checkpoint(&mut *snapshot, version, partition).await.unwrap()
-}
-
-async fn active(store: &dyn Store) -> Option<Version> {
-    let mut snapshot = store.snapshot().await.unwrap();
-    read::active(&mut *snapshot).await.unwrap()
-}
-
-/// All rows of a table, by key.
-async fn rows(store: &dyn Store, table: &Table, version: Version) -> Vec<Vec<Value>> {
-    let (columns, key) = (names(table.columns), names(table.key()));
-    let sql = format!("SELECT {columns} FROM {} ORDER BY {key}", table.at(version));
-    let mut snapshot = store.snapshot().await.unwrap();
-    let rows = snapshot.select(Select { sql, parameters: Vec::new() }).await.unwrap();
-    rows.into_iter().map(crate::value::Fields::rest).collect()
-}
-
-/// What rows must read like.
-fn values<R: Row>(rows: &[R]) -> Vec<Vec<Value>> {
-    let value = |cell: Cell<'_>| match cell {
-        Cell::Null => Value::Null,
-        Cell::Int(number) => Value::Int(number),
-        Cell::Text(text) => Value::Text(text.to_owned()),
-    };
-    let row = |row: &R| {
-        let mut cells = Vec::new();
-        row.cells(&mut cells);
-        cells.into_iter().map(value).collect()
-    };
-    rows.iter().map(row).collect()
-}
-
-/// Commits changes on top of `begun`.
-async fn commit(store: &dyn Store, from: u64, changes: &Changes) -> Result<Commit, Error> {
-    store.commit(FIRST, from, &checkpoint(P0, from + 1), changes).await
-}
 
 /// Before anything is made there is no version and none is active.
 pub async fn a_fresh_store_has_no_version(factory: &dyn Factory) {

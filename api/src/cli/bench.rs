@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::output::{self, Format};
 use super::{Context, Failure};
-use crate::text::thousands;
+use crate::text::rounded;
 use append::Append;
 use load::Load;
 use server::Server;
@@ -85,7 +85,7 @@ fn print(context: &Context, append: &Append, figures: &[Figure]) -> Result<(), F
     let milliseconds = |micros: u64| format!("{}.{:03}", micros / 1_000, micros % 1_000);
     let mut rows = vec![vec![
         format!("log alone, {} bytes, one at a time", append.record_bytes),
-        thousands(append.one_at_a_time.per_second() as i128),
+        rounded(append.one_at_a_time.per_second()),
         milliseconds(append.one_at_a_time.p50_us()),
         milliseconds(append.one_at_a_time.p99_us()),
         milliseconds(append.one_at_a_time.p999_us()),
@@ -93,7 +93,7 @@ fn print(context: &Context, append: &Append, figures: &[Figure]) -> Result<(), F
     ]];
     rows.push(vec![
         format!("log alone, {} bytes, in batches", append.record_bytes),
-        thousands(append.in_batches_per_second as i128),
+        rounded(append.in_batches_per_second),
         String::new(),
         String::new(),
         String::new(),
@@ -102,7 +102,7 @@ fn print(context: &Context, append: &Append, figures: &[Figure]) -> Result<(), F
     for figure in figures {
         rows.push(vec![
             figure.name.clone(),
-            thousands(figure.load.per_second() as i128),
+            rounded(figure.load.per_second()),
             milliseconds(figure.load.p50_us()),
             milliseconds(figure.load.p99_us()),
             milliseconds(figure.load.p999_us()),

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use stockledger_schemas::envelope;
 use stockledger_schemas::limits::RECORD_BYTES_MAX;
 
-use super::{Context, Exit, Failure, output};
+use super::{Exit, Failure, output};
 
 /// How the records come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -34,7 +34,7 @@ pub(super) struct Args {
     encoding: Encoding,
 }
 
-pub(super) fn run(args: Args, _context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
@@ -73,7 +73,7 @@ fn bytes_of(text: &str, encoding: Encoding, number: usize) -> Result<Vec<u8>, Fa
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     digits.chunks_exact(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()

@@ -19,7 +19,7 @@ use crate::config::{Roles, Setting, Settings, Source};
 use crate::http;
 use crate::import::{OpeningStock, Options, Report, Source as Input};
 use crate::node::Node;
-use crate::text::thousands;
+use crate::text::{rounded, thousands};
 
 const SITE: &str = "uk";
 const OPENING_STOCK: &str = "90%";
@@ -125,7 +125,7 @@ fn summary(report: &Report) -> String {
         thousands(report.items),
         thousands(report.events),
         report.seconds,
-        thousands(per_second.round() as i128),
+        rounded(per_second),
     )
 }
 

@@ -175,7 +175,7 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Stock(command) => read::stock(command, context).await,
         Command::Order(command) => read::order(command, context).await,
         Command::Tail(args) => tail::run(args, context).await,
-        Command::Decode(args) => decode::run(args, context),
+        Command::Decode(args) => decode::run(&args),
         Command::Health(server) => health::run(server, context).await,
         Command::Config(command) => config::run(&command, context),
         Command::Bench(command) => bench::run(command, context).await,

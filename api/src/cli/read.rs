@@ -199,7 +199,7 @@ impl Source {
         let mut rows: Vec<Value> = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page = (limit - rows.len()).min(PAGE).max(1);
+            let page = (limit - rows.len()).clamp(1, PAGE);
             let mut answer = self.get(&format!("{path}?limit={page}{cursor}")).await?;
             if let Some(Value::Array(data)) = answer.get_mut("data").map(Value::take) {
                 rows.extend(data);

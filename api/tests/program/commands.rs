@@ -9,7 +9,10 @@ async fn shop(directory: &std::path::Path) -> Server {
     let server = Server::start(directory).await;
     let client = &server.client;
     let key = |key: &'static str| {
-        vec![(hyper::header::HeaderName::from_static("idempotency-key"), hyper::header::HeaderValue::from_static(key))]
+        vec![(
+            hyper::header::HeaderName::from_static("idempotency-key"),
+            hyper::header::HeaderValue::from_static(key),
+        )]
     };
     client.put_json::<Value>("/v1/sites/uk", &json!({ "name": "London" })).await.unwrap();
     let receipt = json!({ "lines": [{ "sku": "LAMP", "quantity": 10 }, { "sku": "a/b c", "quantity": 5 }] });
@@ -52,7 +55,9 @@ async fn reading_commands_answer_the_same_with_and_without_a_server() {
     let trail = json_of(&[&["order", "trail", "uk", "o-2"][..], &local].concat()).await;
     assert_eq!(trail["data"][0]["type"], "out_of_stock");
     assert_eq!(trail["data"][0]["lines"][0], json!({ "sku": "LAMP", "requested": 8, "available": 7 }));
-    assert!(data(&[&["order", "trail", "uk", "o-2"][..], &local].concat()).await.contains("out_of_stock at 0."));
+    assert!(
+        data(&[&["order", "trail", "uk", "o-2"][..], &local].concat()).await.contains("out_of_stock at 0.")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,8 +89,10 @@ async fn tail_prints_the_log_and_decode_prints_records() {
     let path = text(directory.path());
     let lines = data(&["tail", "--data-dir", path, "--format", "json"]).await;
     let decisions: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let types: Vec<&str> = decisions.iter().map(|line| line["decision"]["events"][0]["type"].as_str().unwrap()).collect();
-    let expected = ["site_registered", "site_opened", "stock_received", "order_placed", "order_shipped", "out_of_stock"];
+    let types: Vec<&str> =
+        decisions.iter().map(|line| line["decision"]["events"][0]["type"].as_str().unwrap()).collect();
+    let expected =
+        ["site_registered", "site_opened", "stock_received", "order_placed", "order_shipped", "out_of_stock"];
     assert_eq!(types, expected);
     let limited = data(&["tail", "--data-dir", path, "--from", "0.3", "--limit", "2"]).await;
     assert_eq!(limited.lines().count(), 2);
@@ -94,7 +101,8 @@ async fn tail_prints_the_log_and_decode_prints_records() {
 
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/golden/claim");
     let decoded: Value = serde_json::from_str(&data(&["decode", &format!("{golden}.bin")]).await).unwrap();
-    let twin: Value = serde_json::from_str(&std::fs::read_to_string(format!("{golden}.json")).unwrap()).unwrap();
+    let twin: Value =
+        serde_json::from_str(&std::fs::read_to_string(format!("{golden}.json")).unwrap()).unwrap();
     assert_eq!(decoded, twin);
     let broken = directory.path().join("broken.bin");
     std::fs::write(&broken, b"SL not a record").unwrap();

@@ -17,7 +17,8 @@ const ACKNOWLEDGED_MIN: usize = 200;
 
 /// One unit received under a key; the position of the decision, if the server said so.
 async fn receive(client: &Client, key: &str) -> Result<Answer, Error> {
-    let headers: Headers = vec![(HeaderName::from_static("idempotency-key"), HeaderValue::from_str(key).unwrap())];
+    let headers: Headers =
+        vec![(HeaderName::from_static("idempotency-key"), HeaderValue::from_str(key).unwrap())];
     let receipt = json!({ "lines": [{ "sku": "LAMP", "quantity": 1 }] });
     let answer: Value = client.post_json("/v1/sites/uk/receipts", headers, &receipt).await?;
     Ok(Answer { position: answer["position"].as_str().unwrap().to_owned(), body: answer })
@@ -33,7 +34,12 @@ struct Answer {
 type History = HashMap<String, Option<Answer>>;
 
 /// Sends receipts over several connections until told to stop, or until the server is gone.
-async fn load(server: &Server, round: usize, acknowledged: Arc<AtomicUsize>, stop: Arc<AtomicBool>) -> JoinSet<History> {
+async fn load(
+    server: &Server,
+    round: usize,
+    acknowledged: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+) -> JoinSet<History> {
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
         let client = Client::new(&server.url).unwrap();

@@ -48,7 +48,14 @@ async fn an_import_gives_the_same_over_http_and_in_process_and_changes_nothing_t
 async fn the_demo_shows_what_it_promises() {
     let directory = tempfile::tempdir().unwrap();
     let shown = data(&["demo", "--exit", "--data-dir", text(directory.path())]).await;
-    for part in ["orders shipped", "orders refused", "events per second", "out_of_stock at", "order_shipped at", "equal the live ones"] {
+    for part in [
+        "orders shipped",
+        "orders refused",
+        "events per second",
+        "out_of_stock at",
+        "order_shipped at",
+        "equal the live ones",
+    ] {
         assert!(shown.contains(part), "{part} is missing in:\n{shown}");
     }
     let rebuilt = json(&["rebuild", "--data-dir", text(directory.path())]).await;
@@ -64,8 +71,13 @@ async fn a_file_that_is_not_as_it_must_be_changes_nothing() {
     let file = directory.path().join("invoices.csv");
     std::fs::write(&file, "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country\n1,10000,X,many,2009-12-01 07:45:00,1.0,,UK\n").unwrap();
     let data_dir = directory.path().join("data");
-    let output = run(&["import", "--from", "online-retail", text(&file), "--data-dir", text(&data_dir)]).await;
+    let output =
+        run(&["import", "--from", "online-retail", text(&file), "--data-dir", text(&data_dir)]).await;
     assert_eq!(output.status.code(), Some(1));
-    assert!(complaint(&output).contains("Quantity") && complaint(&output).contains("line 2"), "{}", complaint(&output));
+    assert!(
+        complaint(&output).contains("Quantity") && complaint(&output).contains("line 2"),
+        "{}",
+        complaint(&output)
+    );
     assert_eq!(data(&["tail", "--data-dir", text(&data_dir)]).await, "");
 }

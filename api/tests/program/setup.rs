@@ -12,7 +12,11 @@ async fn a_second_process_is_told_who_uses_the_directory() {
     for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["rebuild"]] {
         let output = run(&[command, &["--data-dir", path]].concat()).await;
         assert_eq!(output.status.code(), Some(6), "{}", complaint(&output));
-        assert!(complaint(&output).contains(&format!("in use by PID {}", server.pid())), "{}", complaint(&output));
+        assert!(
+            complaint(&output).contains(&format!("in use by PID {}", server.pid())),
+            "{}",
+            complaint(&output)
+        );
     }
     // Whoever only reads may do so meanwhile.
     data(&["tail", "--data-dir", path]).await;
@@ -34,19 +38,28 @@ async fn an_address_that_others_can_reach_is_refused_unless_they_may() {
 async fn settings_say_where_they_come_from() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("settings.toml");
-    std::fs::write(&file, "listen = \"127.0.0.1:9999\"\nnode = \"shed\"\nroles = [\"api\", \"projector\"]\n").unwrap();
+    std::fs::write(&file, "listen = \"127.0.0.1:9999\"\nnode = \"shed\"\nroles = [\"api\", \"projector\"]\n")
+        .unwrap();
     let settings = json(&["config", "show", "--config", text(&file), "--node", "barn"]).await;
-    let setting = |name: &str| (settings[name]["value"].clone(), settings[name]["source"].as_str().unwrap().to_owned());
+    let setting =
+        |name: &str| (settings[name]["value"].clone(), settings[name]["source"].as_str().unwrap().to_owned());
     assert_eq!(setting("node"), (Value::from("barn"), "flag".to_owned()));
     assert_eq!(setting("listen"), (Value::from("127.0.0.1:9999"), format!("file {}", file.display())));
     assert_eq!(setting("roles").0, Value::from("projector,api"));
     assert_eq!(setting("log"), (Value::from("sqlite:./stockledger-data/log.sqlite"), "default".to_owned()));
 
     let mut command = crate::run::program(&["config", "show", "--format", "json", "--data-dir", "here"]);
-    let output = command.env("STOCKLEDGER_DATA_DIR", "there").env("STOCKLEDGER_NODE", "hut").output().await.unwrap();
+    let output =
+        command.env("STOCKLEDGER_DATA_DIR", "there").env("STOCKLEDGER_NODE", "hut").output().await.unwrap();
     let settings: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&settings["data_dir"]["value"], &settings["data_dir"]["source"]), (&"here".into(), &"flag".into()));
-    assert_eq!((&settings["node"]["value"], &settings["node"]["source"]), (&"hut".into(), &"environment".into()));
+    assert_eq!(
+        (&settings["data_dir"]["value"], &settings["data_dir"]["source"]),
+        (&"here".into(), &"flag".into())
+    );
+    assert_eq!(
+        (&settings["node"]["value"], &settings["node"]["source"]),
+        (&"hut".into(), &"environment".into())
+    );
 }
 
 #[tokio::test]

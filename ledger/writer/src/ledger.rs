@@ -318,7 +318,7 @@ impl Ledger {
             Scope::Site(site) => self.find(site)?,
         };
         let request = key.map(|key| Request { key, fingerprint: command.fingerprint() });
-        Ok((self.handle(partition)?, Work::Command(command), request))
+        Ok((self.handle(partition)?, Work::Command(Box::new(command)), request))
     }
 
     /// Where a site lives. While a partition is still being read, a site that is not found may be one of its own.

@@ -5,8 +5,8 @@ use super::{file, source};
 use crate::import::{Error, Options, Report, Source};
 
 /// Numbers that must not change from run to run.
-fn without_run(report: Report) -> Report {
-    Report { new_events: 0, seconds: 0.0, ..report }
+fn without_run(report: &Report) -> Report {
+    Report { new_events: 0, seconds: 0.0, ..report.clone() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,7 +23,7 @@ async fn a_second_run_changes_nothing_and_says_so() {
             "{}",
             report.summary()
         );
-        assert_eq!(without_run(report), without_run(first.clone()));
+        assert_eq!(without_run(&report), without_run(&first));
     }
     assert!(shop.decisions().await == before, "the log is as it was");
 }
@@ -44,7 +44,7 @@ async fn an_import_that_was_killed_and_continued_equals_one_that_was_not() {
     }
     let continued = import(options(Source::demo(), "90%"), &broken.local()).await.expect("the rest");
     assert!(continued.new_events > 0 && continued.new_events < continued.events);
-    assert_eq!(without_run(continued), without_run(expected));
+    assert_eq!(without_run(&continued), without_run(&expected));
     assert!(broken.decisions().await == decisions, "the logs are equal");
 }
 
@@ -87,7 +87,7 @@ async fn imports_another_file_on_top_by_force_and_leaves_known_invoices_alone() 
         "{}",
         report.summary()
     );
-    assert_eq!(report.units_on_hand, 5 - 5 + 2 + 1 - 1 + 7 - 3, "two openings, and each invoice once");
+    assert_eq!(report.units_on_hand, 2 + 7 - 3, "what was left, another opening, and one order");
     let after = shop.decisions().await;
     assert!(after.starts_with(&before));
     let keys: Vec<_> = after[before.len()..].iter().filter_map(|decision| decision.key.as_ref()).collect();
@@ -102,7 +102,7 @@ async fn imports_another_file_on_top_by_force_and_leaves_known_invoices_alone() 
 
     let again = import(forced(), &shop.local()).await.expect("the forced import again");
     assert_eq!(again.new_events, 0);
-    assert_eq!(without_run(again), without_run(report));
+    assert_eq!(without_run(&again), without_run(&report));
     let first =
         import(options(source(file(MONDAY)), "auto"), &shop.local()).await.expect("the first import again");
     assert_eq!(first.new_events, 0);

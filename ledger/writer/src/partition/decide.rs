@@ -15,7 +15,7 @@ use crate::reply::CommandError;
 /// What deciding a command came to.
 enum Decided {
     /// Something happened, or was refused: a record.
-    Event(Context, Event),
+    Event(Box<(Context, Event)>),
     /// It is so already, since this decision.
     AlreadySo(u64),
 }
@@ -39,7 +39,10 @@ impl Writer {
                 self.answer_from_log(pending, seq);
                 None
             }
-            Ok(Decided::Event(context, event)) => self.record(pending, context, event),
+            Ok(Decided::Event(happened)) => {
+                let (context, event) = *happened;
+                self.record(pending, context, event)
+            }
             Err(error) => {
                 self.open_keys.answer(pending, Err(error));
                 None
@@ -68,12 +71,12 @@ impl Writer {
             Ok(Change::Nothing { since }) => return Ok(Decided::AlreadySo(since)),
             Err(rejection) => rejection.into_event(command.command()).map_err(never_logged)?,
         };
-        Ok(Decided::Event(command.context().clone(), event))
+        Ok(Decided::Event(Box::new((command.context().clone(), event))))
     }
 
     fn open_site_here(&self, site: &SiteId, actor: &Actor) -> Decided {
         match open_here(&self.ahead.domain, site) {
-            Change::Event(event) => Decided::Event(Context::by(actor.clone()), event),
+            Change::Event(event) => Decided::Event(Box::new((Context::by(actor.clone()), event))),
             Change::Nothing { since } => Decided::AlreadySo(since),
         }
     }

@@ -13,7 +13,7 @@ use crate::reply::{CommandError, Outcome, Reply, Ticket, answer};
 #[derive(Debug)]
 pub(crate) enum Work {
     /// A caller's command.
-    Command(Checked),
+    Command(Box<Checked>),
     /// The directory says that this site lives here: take commands for it from now on.
     OpenHere(SiteId, Actor),
 }

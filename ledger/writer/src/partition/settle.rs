@@ -23,7 +23,7 @@ impl Writer {
             let expected = self.confirmed.chain.next_offset;
             match delivery {
                 Some(Delivery::Appended { offset: Some(offset) }) if offset == expected => {
-                    self.confirm_oldest(tail)?
+                    self.confirm_oldest(tail)?;
                 }
                 Some(Delivery::Appended { offset: Some(offset) }) if offset < expected => {
                     return Err(Ended::Halted(format!(
@@ -117,10 +117,10 @@ impl Writer {
         for event in &decision.events {
             match (event, &decision.scope) {
                 (Event::SiteOpened(_), Scope::Site(site)) => {
-                    self.routes.add_open(site.clone(), self.partition)
+                    self.routes.add_open(site.clone(), self.partition);
                 }
                 (Event::SiteRegistered(new), _) => {
-                    self.routes.add_registered(new.site.clone(), new.partition)
+                    self.routes.add_registered(new.site.clone(), new.partition);
                 }
                 _ => {}
             }
