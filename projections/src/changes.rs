@@ -2,7 +2,7 @@
 
 use stockledger_schemas::{OrderId, SiteId};
 
-use crate::rows::{ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
 
 /// Row changes of one batch. Every key stands once in each list of state, with its last values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Changes {
     pub stale_lines: Vec<StaleLines>,
     /// Sites to set.
     pub sites: Vec<SiteRow>,
+    /// Homes to add.
+    pub homes: Vec<HomeRow>,
     /// Items to set.
     pub items: Vec<ItemRow>,
     /// Balances to set.
@@ -41,6 +43,7 @@ impl Changes {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.sites.len()
+            + self.homes.len()
             + self.items.len()
             + self.stock.len()
             + self.orders.len()
@@ -52,6 +55,7 @@ impl Changes {
     /// Sorts every list by the key of its table, as the tables are stored and so that writers lock in one order.
     pub(crate) fn sort(&mut self) {
         self.sites.sort_unstable_by(|a, b| a.site.cmp(&b.site));
+        self.homes.sort_unstable_by(|a, b| a.site.cmp(&b.site));
         self.items.sort_unstable_by(|a, b| a.sku.cmp(&b.sku));
         self.stock.sort_unstable_by(|a, b| (&a.site, &a.sku).cmp(&(&b.site, &b.sku)));
         self.orders.sort_unstable_by(|a, b| (&a.site, &a.order_id).cmp(&(&b.site, &b.order_id)));

@@ -19,6 +19,8 @@ pub struct Checkpoint {
     pub seq: u64,
     /// The chain up to the last valid record.
     pub hash: Hash,
+    /// The chain before the last valid record, by which that record is recognised again.
+    pub before: Hash,
     /// How far ahead a void decision may stand.
     pub reach: u64,
     /// The offset of the last valid record.
@@ -31,7 +33,7 @@ pub struct Checkpoint {
 
 /// The columns of a checkpoint, in the order of [`Checkpoint::cells`] and [`Checkpoint::read`].
 pub(crate) const COLUMNS: &str =
-    "partition_id, next_offset, term, seq, hash, reach, last_valid_offset, genesis, recorded_at";
+    "partition_id, next_offset, term, seq, hash, before_hash, reach, last_valid_offset, genesis, recorded_at";
 
 impl Checkpoint {
     /// The checkpoint of a reader's state.
@@ -43,6 +45,7 @@ impl Checkpoint {
             term: state.term,
             seq: state.seq,
             hash: state.hash,
+            before: state.before,
             reach: state.reach,
             last_valid_offset: state.last_valid_offset,
             genesis: state.genesis,
@@ -57,6 +60,7 @@ impl Checkpoint {
             term: self.term,
             seq: self.seq,
             hash: self.hash,
+            before: self.before,
             next_offset: self.next_offset,
             reach: self.reach,
             last_valid_offset: self.last_valid_offset,
@@ -71,12 +75,12 @@ impl Checkpoint {
     }
 
     /// The hashes as texts, which [`Checkpoint::cells`] borrows.
-    pub(crate) fn hashes(&self) -> [String; 2] {
-        [self.hash.to_string(), self.genesis.to_string()]
+    pub(crate) fn hashes(&self) -> [String; 3] {
+        [self.hash.to_string(), self.before.to_string(), self.genesis.to_string()]
     }
 
     /// The values of the row, in the order of [`COLUMNS`]. Nothing if a number is beyond what a table holds.
-    pub(crate) fn cells<'a>(&self, [hash, genesis]: &'a [String; 2]) -> Option<[Cell<'a>; 9]> {
+    pub(crate) fn cells<'a>(&self, [hash, before, genesis]: &'a [String; 3]) -> Option<[Cell<'a>; 10]> {
         let int = |number: u64| i64::try_from(number).ok().map(Cell::Int);
         Some([
             Cell::Int(i64::from(self.partition.0)),
@@ -84,6 +88,7 @@ impl Checkpoint {
             int(self.term)?,
             int(self.seq)?,
             Cell::from(hash),
+            Cell::from(before),
             int(self.reach)?,
             int(self.last_valid_offset)?,
             Cell::from(genesis),
@@ -98,6 +103,7 @@ impl Checkpoint {
             term: fields.number()?,
             seq: fields.number()?,
             hash: fields.word("a hash", hash_of_hex)?,
+            before: fields.word("a hash", hash_of_hex)?,
             reach: fields.number()?,
             last_valid_offset: fields.number()?,
             genesis: fields.word("a hash", hash_of_hex)?,

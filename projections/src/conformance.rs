@@ -21,7 +21,7 @@ use crate::changes::{Changes, StaleLines};
 use crate::checkpoint::Checkpoint;
 use crate::compare::compare;
 use crate::read;
-use crate::rows::{ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
 use crate::store::{Commit, Error, Select, Store};
 use crate::table::{MOVEMENTS, STOCK, TABLES, TRAIL, Version};
 use crate::value::{Row, Value};
@@ -232,6 +232,7 @@ pub async fn every_kind_of_value_comes_back_as_it_was(factory: &dyn Factory) {
     assert_eq!(commit(&*store, 1, &changes).await.unwrap(), Commit::Committed);
     let expected = [
         (SiteRow::TABLE, values(&changes.sites)),
+        (HomeRow::TABLE, values(&changes.homes)),
         (ItemRow::TABLE, values(&changes.items)),
         (StockRow::TABLE, values(&changes.stock)),
         (OrderRow::TABLE, values(&changes.orders)),

@@ -145,7 +145,11 @@ fn fold_directory(view: &mut View, decision: &Decision, seq: i64, event: &Event)
 
 fn fold_site(step: &mut Step<'_>, event: &Event) -> Result<(), Reason> {
     match event {
-        Event::SiteOpened(_) | Event::NoteRecorded(_) | Event::CommandRefused(_) => Ok(()),
+        Event::SiteOpened(_) => {
+            step.view.add_home(step.site.clone(), step.seq);
+            Ok(())
+        }
+        Event::NoteRecorded(_) | Event::CommandRefused(_) => Ok(()),
         Event::StockReceived(received) => stock::received(step, received),
         Event::StockAdjusted(adjusted) => stock::adjusted(step, adjusted),
         Event::StockCounted(counted) => stock::counted(step, counted),

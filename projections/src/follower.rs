@@ -81,7 +81,8 @@ impl Follower {
             }
         };
         let reader = source.log.reader(partition.0, checkpoint.next_offset).await?;
-        let view = if checkpoint.seq == 0 { View::of_nothing() } else { View::default() };
+        let partition = checkpoint.partition;
+        let view = if checkpoint.seq == 0 { View::of_nothing(partition) } else { View::new(partition) };
         let state = checkpoint.state(&begin);
         Ok(Self { source, version, state, checkpoint, view, reader, pending: VecDeque::new() })
     }
@@ -129,7 +130,7 @@ impl Follower {
             batch.events += decision.events.len() as u64;
             batch.recorded_at = Some(decision.recorded_at);
         }
-        let view = std::mem::take(&mut self.view);
+        let view = std::mem::replace(&mut self.view, View::new(self.checkpoint.partition));
         let (view, folded) = blocking(move || fold_all(view, &admitted.decisions)).await?;
         match folded {
             Ok(()) => {

@@ -6,7 +6,7 @@ use stockledger_schemas::{
 };
 
 use crate::store::Error;
-use crate::table::{ITEMS, MOVEMENTS, ORDER_LINES, ORDERS, SITES, STOCK, TRAIL, Table};
+use crate::table::{HOMES, ITEMS, MOVEMENTS, ORDER_LINES, ORDERS, SITES, STOCK, TRAIL, Table};
 use crate::value::{Cell, Fields, Row};
 
 /// A row of `sites`.
@@ -35,6 +35,25 @@ impl Row for SiteRow {
             self.seq.into(),
             self.recorded_at.into(),
         ]);
+    }
+}
+
+/// A row of `homes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomeRow {
+    /// The site.
+    pub site: SiteId,
+    /// Where it lives.
+    pub partition: PartitionId,
+    /// The decision that opened it.
+    pub seq: i64,
+}
+
+impl Row for HomeRow {
+    const TABLE: &'static Table = &HOMES;
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([Cell::from(&self.site), i64::from(self.partition.0).into(), self.seq.into()]);
     }
 }
 

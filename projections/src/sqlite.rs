@@ -40,7 +40,7 @@ const META_TABLES: [&str; 4] = [
      code_hash TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS projection_active (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS projection_checkpoints (version INTEGER NOT NULL, partition_id INTEGER NOT NULL, \
-     next_offset INTEGER NOT NULL, term INTEGER NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL, \
+     next_offset INTEGER NOT NULL, term INTEGER NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL, before_hash TEXT NOT NULL, \
      reach INTEGER NOT NULL, last_valid_offset INTEGER NOT NULL, genesis TEXT NOT NULL, recorded_at INTEGER, \
      PRIMARY KEY (version, partition_id)) STRICT, WITHOUT ROWID",
     // The one pointer row; version 0 stands for none.
@@ -160,7 +160,7 @@ impl Store for SqliteStore {
             return Err(Error::NoSuchVersion(version));
         }
         let sql = format!(
-            "INSERT OR IGNORE INTO projection_checkpoints (version, {}) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT OR IGNORE INTO projection_checkpoints (version, {}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             checkpoint::COLUMNS
         );
         let hashes = first.hashes();
@@ -226,7 +226,7 @@ async fn advance(
     next: &Checkpoint,
 ) -> Result<bool, Error> {
     let sql = "UPDATE projection_checkpoints SET partition_id = ?, next_offset = ?, term = ?, seq = ?, hash = ?, \
-               reach = ?, last_valid_offset = ?, genesis = ?, recorded_at = ? \
+               before_hash = ?, reach = ?, last_valid_offset = ?, genesis = ?, recorded_at = ? \
                WHERE version = ? AND partition_id = ? AND next_offset = ?";
     let hashes = next.hashes();
     let cells = checkpoint_cells(next, &hashes)?;
@@ -243,6 +243,7 @@ async fn write(tx: &mut SqliteConnection, version: Version, changes: &Changes) -
     }
     insert(tx, version, &changes.movements).await?;
     insert(tx, version, &changes.trail).await?;
+    insert(tx, version, &changes.homes).await?;
     upsert(tx, version, &changes.sites).await?;
     upsert(tx, version, &changes.items).await?;
     upsert(tx, version, &changes.stock).await?;
@@ -317,7 +318,7 @@ fn number(version: Version) -> Cell<'static> {
     Cell::Int(i64::from(version.0))
 }
 
-fn checkpoint_cells<'a>(checkpoint: &Checkpoint, hashes: &'a [String; 2]) -> Result<[Cell<'a>; 9], Error> {
+fn checkpoint_cells<'a>(checkpoint: &Checkpoint, hashes: &'a [String; 3]) -> Result<[Cell<'a>; 10], Error> {
     checkpoint.cells(hashes).ok_or_else(|| Error::Unreadable {
         expected: "a checkpoint within 63 bits",
         found: format!("{checkpoint:?}"),

@@ -113,6 +113,14 @@ pub static SITES: Table = Table {
     indexes: &[],
 };
 
+/// Where each site lives, written by the partition that it lives on: whoever has seen a site's own position finds it.
+pub static HOMES: Table = Table {
+    name: "homes",
+    columns: &[code("site", 64), int("partition_id"), int("seq")],
+    key_columns: 1,
+    indexes: &[],
+};
+
 /// Items of the directory.
 pub static ITEMS: Table = Table {
     name: "items",
@@ -221,7 +229,7 @@ pub static MOVEMENTS: Table = Table {
 };
 
 /// Every table of a version.
-pub static TABLES: [&Table; 7] = [&SITES, &ITEMS, &STOCK, &ORDERS, &ORDER_LINES, &TRAIL, &MOVEMENTS];
+pub static TABLES: [&Table; 8] = [&SITES, &HOMES, &ITEMS, &STOCK, &ORDERS, &ORDER_LINES, &TRAIL, &MOVEMENTS];
 
 /// Raised by hand whenever the fold makes other rows of the same events.
 const FOLD_VERSION: u32 = 1;

@@ -1,16 +1,15 @@
 //! Whether a log is the one that a checkpoint remembers, before a single row is written from it.
 
-use stockledger_chain::{State, decision_hash};
+use stockledger_chain::State;
 use stockledger_log::{Error, Log};
-use stockledger_schemas::{PartitionId, Record, envelope};
+use stockledger_schemas::PartitionId;
 
 use crate::checkpoint::Checkpoint;
 use crate::stop::{Halted, Stop};
 
 /// The state after the genesis record, if the log agrees with everything that the checkpoint remembers.
 ///
-/// The last valid record must be the same bytes. Where it is a claim, whose hash needs the one before it, the term is
-/// compared, and the next decision shows the rest: it continues the remembered hash or the partition stops.
+/// The last valid record must be the same bytes.
 pub(crate) async fn verify(
     log: &dyn Log,
     partition: PartitionId,
@@ -48,10 +47,6 @@ async fn compare(log: &dyn Log, begin: &State, checkpoint: &Checkpoint) -> Resul
         return Ok(());
     }
     let record = log.fetch(partition.0, offset).await?;
-    let is_same = record.is_some_and(|record| match envelope::decode(&record.value) {
-        Ok(Record::Decision(_)) => decision_hash(&record.value) == checkpoint.hash,
-        Ok(Record::Claim(claim)) => claim.term == checkpoint.term && claim.ledger_id == begin.ledger_id,
-        Ok(Record::Genesis(_)) | Err(_) => false,
-    });
+    let is_same = record.is_some_and(|record| checkpoint.state(begin).remembers(&record.value));
     if is_same { Ok(()) } else { Err(Stop::Halted(Halted::Rewritten { partition, offset })) }
 }

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use stockledger_schemas::{Decision, Event, OrderId, Scope, SiteId, Sku};
+use stockledger_schemas::{Decision, Event, OrderId, PartitionId, Scope, SiteId, Sku};
 
 use crate::changes::{Changes, StaleLines};
-use crate::rows::{ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
 
 /// Most rows of `stock` that stay in memory between batches, per partition.
 pub const STOCK_ROWS_MAX: usize = 100_000;
@@ -16,8 +16,9 @@ pub const STOCK_ROWS_MAX: usize = 100_000;
 pub const ORDER_ROWS_MAX: usize = 50_000;
 
 /// Touched rows, and what changed in them since the last [`View::take_changes`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct View {
+    partition: PartitionId,
     stock: Cache<Sku, StockRow>,
     orders: Cache<OrderId, OrderEntry>,
     sites: HashMap<SiteId, SiteRow>,
@@ -67,8 +68,22 @@ impl Missing {
 impl View {
     /// The view of an empty partition: what it does not have does not exist, so nothing needs to be loaded.
     #[must_use]
-    pub fn of_nothing() -> Self {
-        Self { is_complete: true, ..Self::default() }
+    pub fn of_nothing(partition: PartitionId) -> Self {
+        Self { is_complete: true, ..Self::new(partition) }
+    }
+
+    /// A view of a partition of which nothing is loaded yet.
+    #[must_use]
+    pub fn new(partition: PartitionId) -> Self {
+        Self {
+            partition,
+            stock: Cache::default(),
+            orders: Cache::default(),
+            sites: HashMap::new(),
+            items: HashMap::new(),
+            changes: Changes::default(),
+            is_complete: false,
+        }
     }
 
     /// Which rows must be [`load`](View::load_stock)ed before `decisions` are folded.
@@ -164,6 +179,11 @@ impl View {
 
     pub(crate) fn set_site(&mut self, row: SiteRow) {
         self.sites.insert(row.site.clone(), row);
+    }
+
+    /// Notes that a site lives on the partition of this view.
+    pub(crate) fn add_home(&mut self, site: SiteId, seq: i64) {
+        self.changes.homes.push(HomeRow { site, partition: self.partition, seq });
     }
 
     pub(crate) fn set_item(&mut self, row: ItemRow) {

@@ -6,7 +6,7 @@ use stockledger_schemas::{
 
 use crate::changes::Changes;
 use crate::checkpoint::Checkpoint;
-use crate::rows::{ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
 
 pub(super) fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros).unwrap()
@@ -27,6 +27,7 @@ pub(super) fn checkpoint(partition: PartitionId, next_offset: u64) -> Checkpoint
         term: 3,
         seq: next_offset - 1,
         hash: Hash([0xab; 32]),
+        before: Hash([0xcd; 32]),
         reach: 4_095,
         last_valid_offset: next_offset - 1,
         genesis: Hash([0x0f; 32]),
@@ -108,8 +109,13 @@ pub(super) fn extreme_changes() -> Changes {
     let (first, last) = (site("s"), site(&longest('z', SiteId::BYTES_MAX)));
     let unicode = "Größe „L“ — 北京 🦀 'quoted' \"twice\" \\ % _ ; --";
     let long_sku = sku(&longest('~', Sku::BYTES_MAX));
+    let homes = vec![
+        HomeRow { site: first.clone(), partition: PartitionId(0), seq: 1 },
+        HomeRow { site: last.clone(), partition: PartitionId(limits::PARTITIONS_MAX - 1), seq: i64::MAX },
+    ];
     Changes {
         stale_lines: Vec::new(),
+        homes,
         sites: vec![
             SiteRow {
                 site: first,

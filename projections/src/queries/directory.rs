@@ -7,7 +7,8 @@ use crate::value::{Fields, Value};
 use crate::views::{Answer, Item, KnownSite, Page, Site};
 
 impl Queries {
-    /// Where a site lives; nothing if it is not in the directory.
+    /// Where a site lives; nothing if nobody has heard of it. Whoever has seen a position of the directory or of the site
+    /// itself finds it, because both partitions tell.
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::store::Error::Unavailable), as all queries.
@@ -16,8 +17,10 @@ impl Queries {
             return Ok(Some(KnownSite { site: site.clone(), partition }));
         }
         let Some(mut moment) = self.moment(PartitionId::DIRECTORY).await? else { return Ok(None) };
-        let sql = "SELECT partition_id FROM {sites} WHERE site = ?";
-        let Some(mut fields) = moment.select_one(sql, vec![site.into()]).await? else { return Ok(None) };
+        let sql = "SELECT partition_id FROM {sites} WHERE site = ? \
+                   UNION SELECT partition_id FROM {homes} WHERE site = ?";
+        let parameters = vec![site.into(), site.into()];
+        let Some(mut fields) = moment.select_one(sql, parameters).await? else { return Ok(None) };
         let partition = PartitionId(fields.number()?);
         self.remember_home(site.clone(), partition);
         Ok(Some(KnownSite { site: site.clone(), partition }))

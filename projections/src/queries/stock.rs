@@ -70,7 +70,7 @@ impl Queries {
             .map(|found| (found.partition, AsOf { position: found.position(), as_of: found.recorded_at }))
             .collect();
         let sql = format!(
-            "SELECT d.partition_id, {COLUMNS} FROM {{stock}} s JOIN {{sites}} d ON d.site = s.site \
+            "SELECT d.partition_id, {COLUMNS} FROM {{stock}} s JOIN {{homes}} d ON d.site = s.site \
              WHERE s.sku = ? AND s.site > ? ORDER BY s.site LIMIT ?"
         );
         let rows = moment.select(&sql, vec![sku.into(), text_after(after), one_more(limit).into()]).await?;

@@ -67,7 +67,10 @@ impl Queries {
                 let is_reached = |status: &crate::Status| {
                     status.position >= wanted || matches!(status.activity, Activity::Halted { .. })
                 };
-                progress.until(wanted.partition, deadline, is_reached).await;
+                // It may also end because the projector is gone; then somebody else may move the tables.
+                if !progress.until(wanted.partition, deadline, is_reached).await {
+                    sleep_until(poll).await;
+                }
             }
             _ => sleep_until(poll).await,
         }

@@ -7,10 +7,13 @@ use stockledger_projections::fold::{Reason, fold};
 use stockledger_projections::rows::{MovementRow, OrderLineRow, OrderRow, StockRow};
 use stockledger_projections::{Changes, View};
 use stockledger_schemas::event::{OrderShipped, StockReceived};
-use stockledger_schemas::{Balances, Decision, Disposition, Event, HoldReason, Level};
+use stockledger_schemas::{Balances, Decision, Disposition, Event, HoldReason, Level, PartitionId};
+
+/// The partition that the view is of.
+const PARTITION: PartitionId = PartitionId(0);
 
 fn folded(decisions: &[Decision]) -> Changes {
-    let mut view = View::of_nothing();
+    let mut view = View::of_nothing(PARTITION);
     for decision in decisions {
         fold(&mut view, decision).unwrap();
     }
@@ -180,17 +183,17 @@ fn a_view_names_what_it_misses_once() {
         ship("o-1", None),
         ship("o-9", None),
     ]);
-    let missing = View::default().missing(&decisions);
+    let missing = View::new(PARTITION).missing(&decisions);
     let (_, skus) = missing.stock.into_iter().next().unwrap();
     let (_, order_ids) = missing.orders.into_iter().next().unwrap();
     assert_eq!((skus, order_ids), (vec![id("A"), id("B")], vec![order("o-1")]));
-    assert!(View::of_nothing().missing(&decisions).is_empty());
+    assert!(View::of_nothing(PARTITION).missing(&decisions).is_empty());
 }
 
 #[test]
 fn changes_are_taken_once() {
     let (_, decisions) = history([receive(&[("A", 10)])]);
-    let mut view = View::of_nothing();
+    let mut view = View::of_nothing(PARTITION);
     fold(&mut view, &decisions[0]).unwrap();
     assert_eq!(view.take_changes().rows(), 3);
     assert_eq!(view.take_changes(), Changes::default());
@@ -198,7 +201,7 @@ fn changes_are_taken_once() {
 
 /// Folds `before`, then says why `decision` is impossible.
 fn refusal(before: &[Decision], decision: &Decision) -> Reason {
-    let mut view = View::of_nothing();
+    let mut view = View::of_nothing(PARTITION);
     for decision in before {
         fold(&mut view, decision).unwrap();
     }
