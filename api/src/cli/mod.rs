@@ -1,6 +1,6 @@
 //! The command line: one binary, a command for each thing that people do.
 //!
-//! Data goes to stdout, everything else to stderr. Exit codes are an interface: see [`Failure`].
+//! Data goes to stdout, everything else to stderr. Exit codes are an interface; they stand in the help and in the README.
 
 mod bench;
 mod config;

@@ -1,7 +1,7 @@
 //! The HTTP edge: parses requests, calls the ledger or the read tables, renders answers.
 //!
 //! A handler parses, calls one thing and renders. Each resource owns its routes and the shapes of its bodies; the shape
-//! of an answer to a command is a function of the decision alone ([`render`]), and everything that goes wrong becomes a
+//! of an answer to a command is a function of the decision alone (`render.rs`), and everything that goes wrong becomes a
 //! [`Problem`]. Absent on purpose: rules of the business and SQL.
 //!
 //! ```text

@@ -23,7 +23,10 @@ fn order(key: &str, order_id: &str, sku: &str, quantity: i64) -> String {
 }
 
 fn statuses(lines: &[Value]) -> Vec<(u64, u64)> {
-    lines.iter().map(|line| (line["line"].as_u64().unwrap(), line["status"].as_u64().unwrap())).collect()
+    lines
+        .iter()
+        .map(|line| (line["line"].as_u64().expect("a number"), line["status"].as_u64().expect("a number")))
+        .collect()
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Every case of the admission rule, one row each, and what follows from the rule as a whole.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use stockledger_chain::{
     Admission, HaltReason, State, Verdict, Void, admit, claim_hash, decision_hash, genesis_hash,
@@ -196,7 +198,7 @@ fn a_second_copy_that_fits_later_is_valid() {
     assert_eq!(read(&doubled).unwrap(), [1, 2, 3], "the copy behind it is void");
 
     // The second decision lands before the first, is void there, and counts when it lands again behind it.
-    let reordered = vec![records[0].clone(), records[1].clone(), records[2].clone(), second.clone()];
+    let reordered = vec![records[0].clone(), records[1].clone(), records[2].clone(), second];
     assert_eq!(read(&reordered).unwrap(), [1, 2, 3]);
 }
 

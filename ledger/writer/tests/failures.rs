@@ -1,6 +1,8 @@
 //! Writing while the log loses, delays, repeats and mixes up what it is given: nobody is ever told a lie, nothing is
 //! lost, nothing is done twice, and nothing needs hands.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use bytes::Bytes;

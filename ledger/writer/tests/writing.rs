@@ -1,5 +1,7 @@
 //! Writing while nothing goes wrong: answers, idempotency, order, and what memory no longer holds.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::sync::Arc;

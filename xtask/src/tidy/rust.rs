@@ -185,7 +185,8 @@ mod tests {
             assert_eq!(imports_by_name(&source(bad)).len(), 1, "{bad}");
         }
         let tests = "#[cfg(test)]\nmod tests {\n    use super::*;\n}";
-        for good in ["    use Event::*;", "use proptest::prelude::*;", "use std::fmt::{self, Write};", tests] {
+        for good in ["    use Event::*;", "use proptest::prelude::*;", "use std::fmt::{self, Write};", tests]
+        {
             assert!(imports_by_name(&source(good)).is_empty(), "{good}");
         }
     }

@@ -1,9 +1,9 @@
 //! Problems: every answer that is not a success is one of these, as `application/problem+json` (RFC 9457).
 //!
 //! A handler returns a [`Problem`]; the edge, which alone knows the request's id and path, writes it out
-//! ([`Problem::into_document_response`]). What a problem says about a fault of ours goes to the log, never to the caller.
+//! (`Problem::into_document_response`). What a problem says about a fault of ours goes to the log, never to the caller.
 //!
-//! The codes stand in [`code`], what the ledger and the store say becomes a problem in [`cause`].
+//! The codes stand in `code.rs`, what the ledger and the store say becomes a problem in `cause.rs`.
 
 mod cause;
 pub mod code;
