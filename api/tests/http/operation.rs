@@ -8,8 +8,6 @@ use crate::support::{PARTITIONS, Service};
 async fn a_node_is_alive_and_ready_with_every_check_listed() {
     let service = Service::start().await;
     assert_eq!(service.get("/livez").await.expect(200).json, json!({ "status": "alive" }));
-    // Waiting for the tables is waiting for the projector to run.
-    service.get("/v1/sites/uk").await.expect(200);
     let ready = service.get("/readyz").await.expect(200);
     let checks = ready.json["checks"].as_array().unwrap();
     assert_eq!(checks.len(), 2 * usize::from(PARTITIONS) + 1);

@@ -14,11 +14,11 @@ use axum::http::{HeaderMap, Request};
 use serde_json::Value;
 use stockledger::http::{self, App, Node, Roles};
 use stockledger_log::{Log, MemoryLog};
-use stockledger_projections::{Projector, Queries, SqliteStore, Store};
-use stockledger_schemas::Name;
+use stockledger_projections::{Activity, Projector, Queries, SqliteStore, Status, Store};
+use stockledger_schemas::{Name, PartitionId};
 use stockledger_writer::{Environment, Ledger, Options, SystemEnvironment, genesis};
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -85,6 +85,14 @@ impl Service {
         genesis::initialise(&log, environment.as_ref()).await.expect("an empty log becomes a ledger");
         let service = Self::start_on(log, options).await;
         timeout(PATIENCE, service.ledger.led()).await.expect("led in time").expect("led");
+        let deadline = Instant::now() + PATIENCE;
+        for partition in (0..PARTITIONS).map(PartitionId) {
+            let runs = |status: &Status| status.activity == Activity::Running;
+            assert!(
+                service.projector.progress().until(partition, deadline, runs).await,
+                "the projector runs"
+            );
+        }
         service
     }
 
