@@ -24,7 +24,7 @@ pub enum Error {
     #[error(transparent)]
     Halt(#[from] Halt),
     /// The log has no records yet.
-    #[error("partition {0} is empty: the ledger was never initialised")]
+    #[error("partition {0} is empty: the ledger was never initialised, or the partition lost its records")]
     Empty(PartitionId),
     /// Something was deleted from the beginning.
     #[error(
@@ -79,10 +79,25 @@ pub struct Identity {
 /// Any variant of [`Error`].
 pub async fn initialise(log: &dyn Log, environment: &dyn Environment) -> Result<Identity, Error> {
     let mut ledger_id = None;
+    let mut empty = None;
+    let mut is_in_use = false;
     for partition in partitions(log) {
-        if let Some(state) = first_record(log, partition).await? {
-            ledger_id.get_or_insert(state.ledger_id);
+        match first_record(log, partition).await? {
+            Some(state) if state.partitions != log.partitions() => {
+                return Err(Error::PartitionCount { expected: state.partitions, found: log.partitions() });
+            }
+            Some(state) => {
+                ledger_id.get_or_insert(state.ledger_id);
+                let bounds =
+                    log.bounds(partition.0).await.map_err(|source| Error::Log { partition, source })?;
+                is_in_use |= bounds.end > 1;
+            }
+            None => empty = empty.or(Some(partition)),
         }
+    }
+    // Nobody writes before every partition has its genesis, so an empty one beside one in use has lost its records.
+    if let (true, Some(partition)) = (is_in_use, empty) {
+        return Err(Error::Empty(partition));
     }
     let ledger_id = ledger_id.unwrap_or_else(|| LedgerId(environment.nonce().0));
     for partition in partitions(log) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stockledger_domain::command::{Checked, Command};
 use stockledger_log::Log;
-use stockledger_schemas::{Actor, Event, IdempotencyKey, Name, PartitionId, Request, Scope, SiteId};
+use stockledger_schemas::{Actor, IdempotencyKey, Name, PartitionId, Request, Scope, SiteId};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -66,9 +66,20 @@ impl Options {
     }
 }
 
+/// Who opens a site on its own partition; the person who asked for it stands in the directory's decision.
+const OPENED_BY: &str = "stockledger";
+/// How long to wait before trying again to open a site whose partition does not take commands.
+const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// Which partition each site lives on. A site never moves, so an entry is right for ever.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Routes(Arc<RwLock<RouteTable>>);
+pub(crate) struct Routes(Arc<SharedRoutes>);
+
+#[derive(Debug, Default)]
+struct SharedRoutes {
+    table: RwLock<RouteTable>,
+    changed: watch::Sender<()>,
+}
 
 #[derive(Debug, Default)]
 struct RouteTable {
@@ -80,20 +91,29 @@ struct RouteTable {
 impl Routes {
     /// The site takes commands on this partition.
     pub(crate) fn add_open(&self, site: SiteId, partition: PartitionId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).open.insert(site, partition);
+        self.change(|table| table.open.insert(site, partition));
     }
 
     /// The directory has given the site to this partition.
     pub(crate) fn add_registered(&self, site: SiteId, partition: PartitionId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).registered.insert(site, partition);
+        self.change(|table| table.registered.insert(site, partition));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut RouteTable) -> Option<PartitionId>) {
+        change(&mut self.0.table.write().unwrap_or_else(PoisonError::into_inner));
+        self.0.changed.send_replace(());
+    }
+
+    fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
     }
 
     fn find(&self, site: &SiteId) -> Option<PartitionId> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).open.get(site).copied()
+        self.0.table.read().unwrap_or_else(PoisonError::into_inner).open.get(site).copied()
     }
 
     fn registered_not_open(&self) -> Vec<(SiteId, PartitionId)> {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.0.table.read().unwrap_or_else(PoisonError::into_inner);
         let not_open = table.registered.iter().filter(|(site, _)| !table.open.contains_key(*site));
         not_open.map(|(site, partition)| (site.clone(), *partition)).collect()
     }
@@ -166,7 +186,7 @@ impl Ledger {
         let routes = Routes::default();
         let stop = CancellationToken::new();
         let mut partitions = Vec::new();
-        let mut tasks = Vec::new();
+        let mut writers = Vec::new();
         for partition in (0..log.partitions()).map(PartitionId) {
             let (intake_tx, intake) = mpsc::channel(COMMANDS_OPEN_MAX);
             let (status_tx, status) = StatusSender::new(partition);
@@ -176,34 +196,42 @@ impl Ledger {
                 options: options.clone(),
                 partition,
                 routes: routes.clone(),
-                status: status_tx,
+                status: status_tx.clone(),
                 intake,
                 stop: stop.clone(),
             });
-            tasks.push(tokio::spawn(writer.await?.run()));
+            writers.push((writer.await?, status_tx));
             partitions.push(Handle {
                 intake: intake_tx,
                 open: Arc::new(Semaphore::new(COMMANDS_OPEN_MAX)),
                 status,
             });
         }
+        // Only when all of them can begin: a node that cannot start must not take partitions from others.
+        let tasks =
+            writers.into_iter().map(|(writer, status)| tokio::spawn(supervise(writer, status))).collect();
         let tasks = std::sync::Mutex::new(tasks);
         let ledger =
             Self(Arc::new(Inner { partitions, routes, answer_within: options.answer_within, stop, tasks }));
-        tokio::spawn(ledger.clone().complete_openings());
+        tokio::spawn(ledger.clone().open_registered_sites());
         Ok(ledger)
     }
 
-    /// Opens the sites that the directory knows and that a crash kept from being opened.
-    async fn complete_openings(self) {
-        let led = tokio::select! {
-            led = self.led() => led.is_ok(),
-            () = self.0.stop.cancelled() => false,
-        };
-        let Ok(actor) = Actor::new("stockledger") else { return };
-        for (site, partition) in self.0.routes.registered_not_open() {
-            if led && let Err(error) = self.open_at(partition, &site, actor.clone()).await {
-                tracing::warn!(%site, %partition, %error, "a site could not be opened yet; opening it again will complete it");
+    /// Opens every site that the directory knows and its own partition does not know yet: new ones, and those that a
+    /// crash or a caller that went away left half opened. Tries until it is done.
+    async fn open_registered_sites(self) {
+        let mut changed = self.0.routes.changes();
+        loop {
+            for (site, partition) in self.0.routes.registered_not_open() {
+                if let Err(error) = self.open_at(partition, &site).await {
+                    tracing::debug!(%site, %partition, %error, "a site is not open yet");
+                }
+            }
+            let is_done = self.0.routes.registered_not_open().is_empty();
+            tokio::select! {
+                () = self.0.stop.cancelled() => return,
+                _ = changed.changed() => {}
+                () = tokio::time::sleep(OPEN_AGAIN_AFTER), if !is_done => {}
             }
         }
     }
@@ -236,8 +264,8 @@ impl Ledger {
     /// [`CommandError`]; [`CommandError::Overloaded`] at once if too much is waiting.
     pub async fn submit(&self, command: Checked, key: Option<IdempotencyKey>) -> Result<Reply, CommandError> {
         if let Command::OpenSite(open) = command.command() {
-            let (site, actor) = (open.site.clone(), command.context().actor.clone());
-            return self.open_site(command, &site, actor).await;
+            let site = open.site.clone();
+            return self.open_site(command, &site).await;
         }
         self.try_enqueue(command, key)?.wait().await
     }
@@ -283,25 +311,22 @@ impl Ledger {
         }
     }
 
-    /// The directory decides where the site lives; then the site's own partition opens it. Whoever asks again after a
-    /// crash in between completes it.
-    async fn open_site(&self, command: Checked, site: &SiteId, actor: Actor) -> Result<Reply, CommandError> {
+    /// The directory decides where the site lives; then the site's own partition opens it, which is done in the
+    /// background whatever becomes of the caller.
+    async fn open_site(&self, command: Checked, site: &SiteId) -> Result<Reply, CommandError> {
+        let mut changed = self.0.routes.changes();
         let registered = self.try_enqueue(command, None)?.wait().await?;
-        let partition = registered.decision.events.iter().find_map(|event| match event {
-            Event::SiteRegistered(registered) => Some(registered.partition),
-            Event::SiteRenamed(renamed) => Some(renamed.partition),
-            _ => None,
-        });
-        if let Some(partition) = partition {
-            self.open_at(partition, site, actor).await?;
+        let is_open =
+            async { while self.0.routes.find(site).is_none() && changed.changed().await.is_ok() {} };
+        // The directory's decision stands; that the site is open is only a matter of time.
+        match tokio::time::timeout(self.0.answer_within, is_open).await {
+            Ok(()) => Ok(registered),
+            Err(_) => Err(CommandError::OutcomeUnknown),
         }
-        Ok(registered)
     }
 
-    async fn open_at(&self, partition: PartitionId, site: &SiteId, actor: Actor) -> Result<(), CommandError> {
-        if self.0.routes.find(site).is_some() {
-            return Ok(());
-        }
+    async fn open_at(&self, partition: PartitionId, site: &SiteId) -> Result<(), CommandError> {
+        let actor = Actor::new(OPENED_BY).map_err(|error| CommandError::Internal(error.to_string()))?;
         let handle = self.handle(partition)?;
         let permit = handle.open.clone().try_acquire_owned().map_err(|_| CommandError::Overloaded)?;
         let work = Work::OpenHere(site.clone(), actor);
@@ -354,6 +379,16 @@ impl Ledger {
             mpsc::error::TrySendError::Closed(_) => CommandError::NotApplied("the server is stopping"),
         })?;
         Ok(PendingReply { ticket, outcome, answer_within: self.0.answer_within })
+    }
+}
+
+/// Runs a writer and sees to it that a partition whose writer broke down is seen to have stopped.
+async fn supervise(writer: Writer, status: StatusSender) {
+    if let Err(error) = tokio::spawn(writer.run()).await {
+        tracing::error!(%error, "a writer broke down: a fault of this program");
+        let reason =
+            "its writer broke down, which is a fault of this program; see the log of this process".to_owned();
+        status.set(WriterState::Halted { reason });
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! Start reading at [`ledger`], then `partition/mod.rs`.
 
+mod catch_up;
 pub mod environment;
 pub mod genesis;
 pub mod ledger;

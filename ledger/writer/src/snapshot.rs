@@ -5,7 +5,6 @@
 //! refuses to go on.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use stockledger_chain::State;
 use stockledger_domain::{DirectorySite, Hold, Item, Partition, ResidentOrder, Site, Stock};
@@ -13,13 +12,9 @@ use stockledger_log::Log;
 use stockledger_schemas::PartitionId;
 use stockledger_schemas::snapshot::{self as stored, Snapshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
+use crate::catch_up::end_of;
 use crate::partition::{Confirmed, OffsetIndex};
-
-/// How long a log that is shorter than a snapshot remembers may take to catch up: a broker may be failing over.
-const CATCH_UP_WITHIN: Duration = Duration::from_secs(30);
-const CATCH_UP_POLL: Duration = Duration::from_millis(500);
 
 /// Why a sound snapshot does not fit the log.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +74,7 @@ impl Snapshots {
     }
 
     /// What the snapshot remembers, checked against the log; nothing if there is none that can be used.
-    pub(crate) async fn load(&self, log: &dyn Log, begun: &State) -> Result<Option<Confirmed>, Error> {
+    pub(crate) async fn load(&mut self, log: &dyn Log, begun: &State) -> Result<Option<Confirmed>, Error> {
         let Some((path, confirmed)) = self.read() else { return Ok(None) };
         let partition = begun.partition;
         let chain = confirmed.chain;
@@ -88,24 +83,17 @@ impl Snapshots {
             return Err(changed(0));
         }
         let failed = |source| Error::Log { partition, source };
-        let deadline = Instant::now() + CATCH_UP_WITHIN;
-        loop {
-            let end = log.bounds(partition.0).await.map_err(failed)?.end;
-            if end >= chain.next_offset {
-                break;
-            }
-            if Instant::now() >= deadline {
-                return Err(Error::Shorter { partition, end, remembered: chain.next_offset, path });
-            }
-            tokio::time::sleep(CATCH_UP_POLL).await;
+        let end = end_of(log, partition, chain.next_offset).await.map_err(failed)?;
+        if end < chain.next_offset {
+            return Err(Error::Shorter { partition, end, remembered: chain.next_offset, path });
         }
         let offset = chain.last_valid_offset;
         let record = log.fetch(partition.0, offset).await.map_err(failed)?;
-        if record.is_some_and(|record| chain.remembers(&record.value)) {
-            Ok(Some(confirmed))
-        } else {
-            Err(changed(offset))
+        if !record.is_some_and(|record| chain.remembers(&record.value)) {
+            return Err(changed(offset));
         }
+        self.saved_seq = chain.seq;
+        Ok(Some(confirmed))
     }
 
     fn read(&self) -> Option<(PathBuf, Confirmed)> {
@@ -130,6 +118,10 @@ impl Snapshots {
 
     /// Saves a last snapshot, if anything has happened since the one before, and waits until it is there.
     pub(crate) async fn save_last(&mut self, confirmed: &Confirmed) {
+        // One at a time: both would write the same file.
+        if let Some(saving) = self.saving.take() {
+            drop(saving.await);
+        }
         if confirmed.chain.seq > self.saved_seq {
             self.save(confirmed);
         }

@@ -7,9 +7,13 @@ mod support;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use stockledger_chain::{State, admit};
 use stockledger_log::memory::{Answer, Fate, Landing};
 use stockledger_log::{Entry, Log};
-use stockledger_schemas::{Claim, Name, Nonce, PartitionId, Record, Timestamp, envelope};
+use stockledger_schemas::event::NoteRecorded;
+use stockledger_schemas::{
+    Claim, Context, Decision, Name, Nonce, PartitionId, Record, Scope, Timestamp, envelope,
+};
 use stockledger_writer::{CommandError, Options, WriterState};
 use support::{Shop, happened, on_hand, order, receive};
 
@@ -150,6 +154,76 @@ async fn a_higher_claim_ends_the_term_and_nobody_is_believed_twice() {
     assert_eq!(shop.state(), WriterState::Leading);
     assert_eq!(shop.status().term, term + 8);
     assert_eq!(on_hand(&shop.receive(5, "behind").await), 6);
+}
+
+/// A decision that another writer makes in the term of its claim, continuing the log as it stands.
+async fn foreign_decision(shop: &Shop, term: u64) -> Entry {
+    let genesis = shop.log.fetch(0, 0).await.unwrap().unwrap();
+    let mut state = State::begin(&genesis.value, PartitionId(0)).unwrap();
+    for offset in 1..shop.log.bounds(0).await.unwrap().end {
+        let record = shop.log.fetch(0, offset).await.unwrap().unwrap();
+        state = admit(&state, offset, &record.value).unwrap().next;
+    }
+    foreign(&Record::Decision(Decision {
+        term,
+        seq: state.seq + 1,
+        prev_hash: state.hash,
+        recorded_at: Timestamp::from_micros(0).unwrap(),
+        scope: Scope::Site(support::SITE.parse().unwrap()),
+        request: None,
+        context: Context { note: Some("by another".parse().unwrap()), ..Context::by(support::actor()) },
+        events: vec![NoteRecorded {}.into()],
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_writers_decision_is_never_taken_for_ours() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    let term = shop.status().term;
+    // The first of two equal commands is in flight, and is lost; the second waits for it to be certain.
+    shop.faults.plan(0, Fate { landing: Landing::Without(0), answer: Answer::Held });
+    let first = shop.ledger.try_enqueue(support::item("A lamp"), None).unwrap();
+    shop.faults.until_in_flight(0, 1).await;
+    let second = shop.ledger.try_enqueue(support::item("A lamp"), None).unwrap();
+    tokio::task::yield_now().await;
+    // Another writer takes over and decides something else at that place.
+    let claim = foreign_claim(&shop, term + 7).await;
+    shop.faults.land(0, claim);
+    let decision = foreign_decision(&shop, term + 7).await;
+    shop.faults.land(0, decision);
+    assert!(shop.faults.release(0, 0));
+    for asked in [first, second] {
+        match asked.wait().await {
+            Ok(reply) => assert_eq!(happened(&reply), "item_registered"),
+            Err(error) => assert!(matches!(error, CommandError::NotOwner { .. }), "{error}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_not_called_used_before_it_is() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    shop.faults.plan(0, Fate::answer(Answer::Held));
+    let first = shop.send(receive(1), "key");
+    shop.faults.until_in_flight(0, 1).await;
+    let other = shop.send(receive(2), "key");
+    tokio::task::yield_now().await;
+    // The partition stops before anybody knows what became of the first.
+    shop.faults.land(0, Entry { key: Bytes::new(), value: Bytes::from_static(b"not ours") });
+    assert!(shop.faults.release(0, 0));
+    let behind = shop.send(receive(1), "behind");
+    first.wait().await.unwrap();
+    assert_eq!(other.wait().await.unwrap_err(), CommandError::KeyReused, "the first was decided after all");
+    assert_eq!(behind.wait().await.unwrap_err(), CommandError::OutcomeUnknown);
+
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    shop.faults.land(0, Entry { key: Bytes::new(), value: Bytes::from_static(b"not ours") });
+    let (first, other) = (shop.send(receive(1), "key"), shop.send(receive(2), "key"));
+    assert_eq!(first.wait().await.unwrap_err(), CommandError::OutcomeUnknown);
+    assert!(matches!(other.wait().await.unwrap_err(), CommandError::NotApplied(_)));
 }
 
 #[tokio::test(start_paused = true)]

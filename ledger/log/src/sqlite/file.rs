@@ -72,18 +72,22 @@ impl File {
                 "a log has from 1 to {PARTITIONS_MAX} partitions, not {partitions}"
             )));
         }
-        match tokio::fs::File::create_new(&self.path).await {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(self.mismatch("exists already; a log is never overwritten"));
-            }
-            Err(error) => return Err(unavailable("create the log file", error)),
-            Ok(_) => {}
+        let failed = |error| unavailable("create the log file", error);
+        if tokio::fs::try_exists(&self.path).await.map_err(failed)? {
+            return Err(self.mismatch("exists already; a log is never overwritten"));
         }
-        self.lay_out(partitions).await.map_err(|error| unavailable("create the log file", error))
+        // Made beside and moved into its place when it is whole, so that a creation that is interrupted leaves no log.
+        let beside = Self { path: self.path.with_extension("creating"), settings: self.settings.clone() };
+        match tokio::fs::remove_file(&beside.path).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        beside.lay_out(partitions).await.map_err(|error| unavailable("create the log file", error))?;
+        tokio::fs::rename(&beside.path, &self.path).await.map_err(failed)
     }
 
     async fn lay_out(&self, partitions: u16) -> Result<(), sqlx::Error> {
-        let mut connection = self.writing(partitions).connect().await?;
+        let mut connection = self.writing(partitions).create_if_missing(true).connect().await?;
         sqlx::raw_sql(AssertSqlSafe(layout(partitions))).execute(&mut connection).await?;
         connection.close().await
     }
@@ -164,7 +168,6 @@ impl File {
     }
 }
 
-/// All of it in one transaction: a creation that was interrupted leaves an empty file, which is recognised.
 fn layout(partitions: u16) -> String {
     let mut sql = format!(
         "BEGIN IMMEDIATE;

@@ -7,6 +7,7 @@ use stockledger_schemas::{Claim, Nonce, Record, envelope};
 use tokio::time::Instant;
 
 use super::{Ended, Writer};
+use crate::catch_up::end_of;
 
 /// Records read at a time; small enough that reading a long log leaves the other tasks their turn.
 const READ_RECORDS: usize = 256;
@@ -17,6 +18,7 @@ impl Writer {
     /// Reads the log to its end and makes the partition our own. Afterwards the confirmed state is complete and durable,
     /// and every command that was in flight is answered or stands in `again`.
     pub(super) async fn claim(&mut self) -> Result<Box<dyn Producer>, Ended> {
+        self.is_durable = false;
         self.flight.forget_acknowledgements();
         let mut reader = self.log.reader(self.partition.0, self.confirmed.chain.next_offset).await?;
         self.read_to_end(reader.as_mut()).await?;
@@ -43,6 +45,8 @@ impl Writer {
             _ => return Err(Ended::OutcomeUnknown),
         }
         check_clock(claimed_at_ms, own.appended_at_ms)?;
+        self.is_durable = true;
+        self.release_answers();
         Ok(producer)
     }
 
@@ -61,15 +65,16 @@ impl Writer {
     }
 
     async fn read_to_end(&mut self, reader: &mut dyn Reader) -> Result<(), Ended> {
-        let bounds = self.log.bounds(self.partition.0).await?;
-        if bounds.end < self.confirmed.chain.next_offset {
+        let read = self.confirmed.chain.next_offset;
+        let end = end_of(self.log.as_ref(), self.partition, read).await?;
+        if end < read {
             let message = format!(
-                "the log of partition {} ends at offset {} but this program has read up to {}: the log lost records",
-                self.partition, bounds.end, self.confirmed.chain.next_offset
+                "the log of partition {} ends at offset {end} but this program has read up to {read}: the log lost records",
+                self.partition
             );
             return Err(Ended::Halted(message));
         }
-        while self.confirmed.chain.next_offset < bounds.end {
+        while self.confirmed.chain.next_offset < end {
             self.read_some(reader).await?;
         }
         Ok(())
@@ -91,7 +96,8 @@ impl Writer {
     pub(super) async fn read_some(&mut self, reader: &mut dyn Reader) -> Result<(), Ended> {
         let records = tokio::select! {
             records = reader.next(READ_RECORDS, self.options.read_patience) => records?,
-            () = self.stop.cancelled() => return Err(Ended::Stopped),
+            // What is in flight is brought to its end first.
+            () = self.stop.cancelled(), if self.flight.records() == 0 => return Err(Ended::Stopped),
         };
         for record in &records {
             self.absorb(record)?;
@@ -116,6 +122,8 @@ impl Writer {
                 // Whatever is in flight has a lower term: from here on it can only be void.
                 let left = self.flight.take_all();
                 self.again.extend(left);
+                // And what waited for those decisions must not take another writer's decisions for them.
+                self.stop_awaiting();
             }
             Verdict::Void(void) => {
                 tracing::info!(partition = %self.partition, offset = record.offset, ?void, "a record does not count");

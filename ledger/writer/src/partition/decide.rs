@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stockledger_chain::{Verdict, admit};
 use stockledger_domain::{Change, Moment, Undecidable, apply, decide, open_here};
-use stockledger_schemas::{Actor, Context, Decision, Event, Position, Scope, SiteId, envelope};
+use stockledger_schemas::{Actor, Context, Decision, Event, Position, Scope, SiteId, Timestamp, envelope};
 
 use super::flight::InFlight;
 use super::{Pending, Work, Writer};
@@ -34,14 +34,16 @@ impl Writer {
         }
         let pending = self.open_keys.enter(pending)?;
         let pending = self.with_what_it_needs(pending)?;
-        match self.decide_now(&pending) {
+        // Also the decision's `recorded_at`: never before that of the last one.
+        let now = self.environment.now().max(self.ahead.recorded_at);
+        match self.decide_now(&pending, now) {
             Ok(Decided::AlreadySo(seq)) => {
                 self.answer_from_log(pending, seq);
                 None
             }
             Ok(Decided::Event(happened)) => {
                 let (context, event) = *happened;
-                self.record(pending, context, event)
+                self.record(pending, now, context, event)
             }
             Err(error) => {
                 self.open_keys.answer(pending, Err(error));
@@ -50,7 +52,7 @@ impl Writer {
         }
     }
 
-    fn decide_now(&self, pending: &Pending) -> Result<Decided, CommandError> {
+    fn decide_now(&self, pending: &Pending, now: Timestamp) -> Result<Decided, CommandError> {
         let command = match &pending.work {
             Work::OpenHere(site, actor) => return Ok(self.open_site_here(site, actor)),
             Work::Command(command) => command,
@@ -62,7 +64,7 @@ impl Writer {
         }
         let nothing = HashMap::new();
         let moment = Moment {
-            now: self.now(),
+            now,
             position: Position::new(self.partition, self.ahead.chain.seq + 1),
             counted: pending.prepared.counted.as_ref().unwrap_or(&nothing),
         };
@@ -81,19 +83,20 @@ impl Writer {
         }
     }
 
-    /// The time of the next decision: never before that of the last one.
-    fn now(&self) -> stockledger_schemas::Timestamp {
-        self.environment.now().max(self.ahead.recorded_at)
-    }
-
     /// Makes the record and moves the speculative state behind it. The record is checked as a reader would check it
     /// before anybody else sees it, so nothing that cannot be read or applied is ever appended.
-    fn record(&mut self, pending: Pending, context: Context, event: Event) -> Option<(InFlight, Bytes)> {
+    fn record(
+        &mut self,
+        pending: Pending,
+        now: Timestamp,
+        context: Context,
+        event: Event,
+    ) -> Option<(InFlight, Bytes)> {
         let decision = Decision {
             term: self.ahead.chain.term,
             seq: self.ahead.chain.seq + 1,
             prev_hash: self.ahead.chain.hash,
-            recorded_at: self.now(),
+            recorded_at: now,
             scope: pending.work.scope(),
             request: pending.request.clone(),
             context,

@@ -129,9 +129,12 @@ impl OpenKeys {
         for (fingerprint, caller) in self.leave(&pending) {
             let same = pending.key.is_some_and(|key| key.fingerprint == fingerprint);
             caller.answer(match &outcome {
-                _ if !same => Err(CommandError::KeyReused),
-                Ok(reply) => Ok(Reply { replayed: true, ..reply.clone() }),
-                Err(error) => Err(error.clone()),
+                Ok(reply) if same => Ok(Reply { replayed: true, ..reply.clone() }),
+                Ok(_) => Err(CommandError::KeyReused),
+                Err(error) if same => Err(error.clone()),
+                Err(_) => {
+                    Err(CommandError::NotApplied("another command under the same key came to no decision"))
+                }
             });
         }
         pending.caller.answer(outcome);

@@ -29,14 +29,14 @@ use stockledger_chain::Halt;
 use stockledger_domain::{Impossible, Partition};
 use stockledger_log::Log;
 use stockledger_schemas::{Nonce, PartitionId, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 use crate::genesis;
 use crate::ledger::{Options, Routes};
-use crate::reply::CommandError;
+use crate::reply::{CommandError, Outcome};
 use crate::snapshot::Snapshots;
 use claim::ClaimBack;
 pub(crate) use confirmed::Confirmed;
@@ -49,6 +49,9 @@ use status::{StatusSender, WriterState};
 
 /// Commands that one partition may have open at once: waiting, being decided, in flight or being looked up.
 pub(crate) const COMMANDS_OPEN_MAX: usize = 8_192;
+
+/// Counts at a past position that one partition looks up at once; each may read many decisions.
+const SCANS_MAX: usize = 2;
 
 /// What a partition's writer is made of.
 pub(crate) struct Setup {
@@ -131,6 +134,13 @@ pub(crate) struct Writer {
     preparing: usize,
     confirmed: Confirmed,
     ahead: Ahead,
+    /// Whether the confirmed state is known to be durable: everything in it was acknowledged, or stands before our own
+    /// acknowledged claim. While we claim, what was read may still be lost by the log, so nobody is answered from it.
+    is_durable: bool,
+    /// Answers that wait until what they rest on is known to be durable.
+    withheld: Vec<(Pending, Outcome)>,
+    /// Lookups of the past that may run at once.
+    scans: Arc<Semaphore>,
     /// A fault of this program spoiled the speculative state: the term must end.
     ahead_is_broken: bool,
     flight: Flight,
@@ -157,7 +167,7 @@ impl Writer {
     pub(crate) async fn open(setup: Setup) -> Result<Self, OpenError> {
         let Setup { log, environment, options, partition, routes, status, intake, stop } = setup;
         let begun = genesis::begin(log.as_ref(), partition).await?;
-        let snapshots = Snapshots::new(options.snapshots.as_deref(), partition, options.snapshot_every);
+        let mut snapshots = Snapshots::new(options.snapshots.as_deref(), partition, options.snapshot_every);
         let confirmed = snapshots.load(log.as_ref(), &begun).await?.unwrap_or_else(|| Confirmed::new(begun));
         let (prepared_tx, prepared) = mpsc::channel(COMMANDS_OPEN_MAX);
         Ok(Self {
@@ -174,6 +184,9 @@ impl Writer {
             prepared_tx,
             preparing: 0,
             confirmed,
+            is_durable: false,
+            withheld: Vec::new(),
+            scans: Arc::new(Semaphore::new(SCANS_MAX)),
             ahead_is_broken: false,
             flight: Flight::default(),
             open_keys: OpenKeys::default(),
@@ -221,7 +234,9 @@ impl Writer {
                 Ended::Stopped => break,
             }
         }
-        self.snapshots.save_last(&self.confirmed).await;
+        if self.is_durable {
+            self.snapshots.save_last(&self.confirmed).await;
+        }
         self.end(WriterState::Stopped, |_| CommandError::NotApplied("the server is stopping"));
     }
 
@@ -256,7 +271,8 @@ impl Writer {
     fn end(mut self, state: WriterState, error: impl Fn(PartitionId) -> CommandError) {
         self.status.set(state);
         self.intake.close();
-        for pending in self.flight.take_all() {
+        let withheld = std::mem::take(&mut self.withheld).into_iter().map(|(pending, _)| pending);
+        for pending in withheld.chain(self.flight.take_all()) {
             self.open_keys.answer(pending, Err(CommandError::OutcomeUnknown));
         }
         self.refuse_waiting(&error(self.partition));

@@ -86,7 +86,8 @@ impl Writer {
         let offset = self.confirmed.offsets.offset_of(seq);
         self.preparing += 1;
         tokio::spawn(async move {
-            let failed = match read_decision(log.as_ref(), partition, offset).await {
+            let reading = async move { read_decision(log.as_ref(), partition, offset).await };
+            let failed = match sheltered(reading).await {
                 Ok(decision) => {
                     pending.prepared.order = order_after(&decision).map(|order| (order, seq));
                     None
@@ -198,10 +199,12 @@ impl Writer {
                 tokio::spawn(answer_all_from_log(log, Position::new(partition, seq), offset, callers));
             }
             AwaitingWork::Count(mut scan) => {
-                let done = self.prepared_tx.clone();
+                let (done, scans) = (self.prepared_tx.clone(), self.scans.clone());
                 scan.offsets.clone_from(&self.confirmed.offsets);
                 tokio::spawn(async move {
-                    let failed = match scan.run(log.as_ref(), partition).await {
+                    let _turn = scans.acquire().await;
+                    let failed = match sheltered(async move { scan.run(log.as_ref(), partition).await }).await
+                    {
                         Ok(counted) => {
                             pending.prepared.counted = Some(counted);
                             None
@@ -248,6 +251,7 @@ impl CountScan {
                         self.take_off(&decision, &mut on_hand);
                     }
                 }
+                tokio::task::yield_now().await;
             }
         }
         on_hand
@@ -271,6 +275,15 @@ impl CountScan {
             }
         }
     }
+}
+
+/// Runs a lookup so that a fault of this program in it fails the lookup and nothing else: its command must come back to the
+/// writer whatever happens.
+async fn sheltered<T: Send + 'static>(
+    lookup: impl Future<Output = Result<T, CommandError>> + Send + 'static,
+) -> Result<T, CommandError> {
+    let broke_down = |error: tokio::task::JoinError| CommandError::Internal(error.to_string());
+    tokio::spawn(lookup).await.map_err(broke_down)?
 }
 
 async fn answer_all_from_log(

@@ -1,7 +1,5 @@
 //! From acknowledgements to answers.
 
-use std::sync::Arc;
-
 use stockledger_chain::State;
 use stockledger_log::Delivery;
 use stockledger_schemas::{Decision, Event, Position, Scope};
@@ -87,10 +85,19 @@ impl Writer {
         }
         if let Some(InFlight { decision, pending, .. }) = own {
             let position = Position::new(self.partition, decision.seq);
-            self.open_keys
-                .answer(pending, Ok(Reply { position, decision: Arc::clone(&decision), replayed: false }));
+            self.withheld.push((pending, Ok(Reply { position, decision, replayed: false })));
         }
-        self.start_awaiting();
+        if self.is_durable {
+            self.release_answers();
+            self.start_awaiting();
+        }
+    }
+
+    /// Gives the answers that rest on the confirmed state, which is known to be durable now.
+    pub(super) fn release_answers(&mut self) {
+        for (pending, outcome) in self.withheld.drain(..) {
+            self.open_keys.answer(pending, outcome);
+        }
     }
 
     pub(super) fn publish_position(&self) {

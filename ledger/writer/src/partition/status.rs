@@ -57,7 +57,7 @@ impl PartitionStatus {
 }
 
 /// The writing end of a partition's status.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StatusSender(watch::Sender<PartitionStatus>);
 
 impl StatusSender {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use stockledger_chain::{State, admit};
-use stockledger_log::Log;
+use stockledger_log::{Error, Log, Reader, StoredRecord};
 use stockledger_schemas::Hash;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -31,9 +31,9 @@ impl Tail {
         let (confirmed, seen) = watch::channel((state.seq, state.hash));
         let (raise, alarm) = oneshot::channel();
         let task = writer.options.verify_tail.then(|| {
-            let log = writer.log.clone();
+            let (log, again_after) = (writer.log.clone(), writer.options.log_retry_after);
             tokio::spawn(async move {
-                if let Some(text) = verify(log.as_ref(), state, seen).await {
+                if let Some(text) = verify(log.as_ref(), state, seen, again_after).await {
                     drop(raise.send(text));
                 }
             })
@@ -54,7 +54,7 @@ impl Tail {
         match (&mut self.alarm).await {
             Ok(text) => text,
             Err(_) => {
-                self.task = None; // The log could not be read; the writer itself will notice.
+                self.task = None; // The term is over.
                 std::future::pending().await
             }
         }
@@ -74,14 +74,23 @@ async fn verify(
     log: &dyn Log,
     mut state: State,
     mut confirmed: watch::Receiver<(u64, Hash)>,
+    again_after: Duration,
 ) -> Option<String> {
-    let mut reader = log.reader(state.partition.0, state.next_offset).await.ok()?;
+    let mut reader = None;
     let mut read: VecDeque<(u64, Hash)> = VecDeque::from([(state.seq, state.hash)]);
     let keep = usize::try_from(state.window).unwrap_or(usize::MAX).saturating_add(1);
     loop {
         let (seq, hash) = *confirmed.borrow_and_update();
         while state.seq < seq {
-            let records = reader.next(READ_RECORDS, COMES_BACK_WITHIN).await.ok()?;
+            let records = match read_on(log, &state, &mut reader).await {
+                Ok(records) => records,
+                Err(Error::Unavailable { .. }) => {
+                    reader = None;
+                    tokio::time::sleep(again_after).await;
+                    continue;
+                }
+                Err(error) => return Some(error.to_string()),
+            };
             if records.is_empty() {
                 return Some(format!("decision {seq} was acknowledged but cannot be read back"));
             }
@@ -101,4 +110,16 @@ async fn verify(
         }
         confirmed.changed().await.ok()?;
     }
+}
+
+async fn read_on(
+    log: &dyn Log,
+    state: &State,
+    reader: &mut Option<Box<dyn Reader>>,
+) -> Result<Vec<StoredRecord>, Error> {
+    let reader = match reader {
+        Some(reader) => reader,
+        None => reader.insert(log.reader(state.partition.0, state.next_offset).await?),
+    };
+    reader.next(READ_RECORDS, COMES_BACK_WITHIN).await
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use stockledger_domain::command::{
     CancelOrder, Checked, Command, CountLine, CountStock, OpenSite, OrderedLine, PlaceOrder, ReceiptLine,
-    ReceiveStock, ReturnLine, ReturnOrder, ShipOrder,
+    ReceiveStock, RegisterItem, ReturnLine, ReturnOrder, ShipOrder,
 };
 use stockledger_log::Log;
 use stockledger_log::memory::{Faults, MemoryLog};
@@ -158,6 +158,11 @@ pub fn at_site(command: Command) -> Checked {
 pub fn open_site(site: &str) -> Checked {
     let open = OpenSite { site: SiteId::new(site).unwrap(), name: Name::new("A site").unwrap() };
     Checked::new(Scope::Directory, Command::OpenSite(open), Context::by(actor())).unwrap()
+}
+
+pub fn item(name: &str) -> Checked {
+    let item = RegisterItem { sku: sku(), name: Name::new(name).unwrap(), unit: "each".parse().unwrap() };
+    Checked::new(Scope::Directory, Command::RegisterItem(item), Context::by(actor())).unwrap()
 }
 
 pub fn actor() -> Actor {

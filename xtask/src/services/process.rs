@@ -1,0 +1,123 @@
+//! A server as a process of this machine. It outlives the task that started it and is found again by its id.
+//!
+//! An id is given to another process sooner or later, so nothing is signalled whose command line is not ours.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{self, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::command::Command;
+use super::wait;
+
+/// How long a server may take to end by itself, and how long the system may take to end it.
+const TERMINATE_TIME_MAX: Duration = Duration::from_secs(30);
+const KILL_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A process that runs, did run, or will.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Process {
+    command: Command,
+    log: PathBuf,
+    /// None before the first start.
+    pid: Option<u32>,
+}
+
+impl Process {
+    pub(super) fn new(command: Command, log: PathBuf) -> Self {
+        Self { command, log, pid: None }
+    }
+
+    /// Starts it in a process group of its own: what ends the task in a terminal does not end the server.
+    pub(super) fn start(&mut self) -> Result<()> {
+        let program = self.command.program.display();
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.with_context(|| format!("opening {}", self.log.display()))?;
+        let errors = log.try_clone().context("opening a log twice")?;
+        let mut command = self.command.to_process();
+        command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+        let mut child = command.spawn().with_context(|| format!("`{program}` does not start"))?;
+        self.pid = Some(child.id());
+        // Takes note of its end, if that comes before ours: it would stay in the table of processes.
+        thread::spawn(move || child.wait());
+        Ok(())
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running_pid().is_some()
+    }
+
+    /// Asks the process to end, and ends it if it does not.
+    pub(super) fn stop(&self) -> Result<()> {
+        for (signal, time_max) in [("TERM", TERMINATE_TIME_MAX), ("KILL", KILL_TIME_MAX)] {
+            let Some(pid) = self.running_pid() else {
+                return Ok(());
+            };
+            send(signal, pid);
+            wait::until(time_max, || !self.is_running());
+        }
+        ensure!(!self.is_running(), "{} does not end", self.description());
+        Ok(())
+    }
+
+    pub(super) fn description(&self) -> String {
+        let log = self.log.display();
+        self.pid.map_or_else(|| format!("not started, log {log}"), |pid| format!("process {pid}, log {log}"))
+    }
+
+    pub(super) fn log(&self) -> String {
+        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    fn running_pid(&self) -> Option<u32> {
+        self.pid.filter(|pid| {
+            // A process that ended and was not waited for has an empty command line.
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| self.command.is_run_by(&line))
+        })
+    }
+}
+
+/// Signals by the shell's own `kill`: a bare machine may have no other. That the process ended meanwhile is no error.
+fn send(signal: &str, pid: u32) {
+    let kill = ["-c", "kill -s \"$0\" \"$1\"", signal, &pid.to_string()];
+    let _ = process::Command::new("sh").args(kill).stderr(Stdio::null()).status();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Process, wait};
+    use std::time::Duration;
+
+    fn shell(directory: &tempfile::TempDir, script: &str) -> Process {
+        let mark = directory.path().display().to_string();
+        Process::new(Command::new("sh").with(["-c", script, &mark]), directory.path().join("log"))
+    }
+
+    #[test]
+    fn stops_a_process_and_keeps_what_it_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut process = shell(&directory, "echo hello; while :; do read line < /dev/zero; done");
+        assert!(!process.is_running());
+        process.start().unwrap();
+        assert!(wait::until(Duration::from_secs(30), || process.log() == "hello\n"));
+        assert!(process.is_running());
+        process.stop().unwrap();
+        assert!(!process.is_running());
+        process.stop().unwrap();
+    }
+
+    #[test]
+    fn does_not_signal_a_stranger_with_the_same_id() {
+        let directory = tempfile::tempdir().unwrap();
+        let ours = std::process::id();
+        let process = Process { pid: Some(ours), ..shell(&directory, "true") };
+        assert!(!process.is_running());
+        // A signal would end this very test.
+        process.stop().unwrap();
+    }
+}
