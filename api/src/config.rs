@@ -13,6 +13,8 @@ use stockledger_schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
 
 /// The file that is read when no other is named.
 const FILE_DEFAULT: &str = "stockledger.toml";
+const LOG_FILE: &str = "log.sqlite";
+const PROJECTIONS_FILE: &str = "projections.sqlite";
 
 /// What can be set by a flag or by the environment. The same names, without dashes, are the keys of the file.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -256,9 +258,9 @@ impl Settings {
         let data_dir =
             layers.pick("data_dir", flags.data_dir.clone(), file.data_dir, || "./stockledger-data".into());
         let in_data_dir = |name: &str| format!("sqlite:{}", data_dir.value.join(name).display());
-        let log = layers.pick("log", flags.log.clone(), file.log, || in_data_dir("log.sqlite"));
+        let log = layers.pick("log", flags.log.clone(), file.log, || in_data_dir(LOG_FILE));
         let projections = layers.pick("projections", flags.projections.clone(), file.projections, || {
-            in_data_dir("projections.sqlite")
+            in_data_dir(PROJECTIONS_FILE)
         });
         let listen = layers.pick("listen", flags.listen.clone(), file.listen, || "127.0.0.1:7070".to_owned());
         let file_roles = file.roles.map(|roles| roles.join(","));
@@ -289,6 +291,29 @@ impl Settings {
     pub fn check_listen(&self) -> Result<(), Error> {
         let is_safe = self.listen.value.ip().is_loopback() || self.insecure.value;
         if is_safe { Ok(()) } else { Err(Error::Insecure(self.listen.value)) }
+    }
+
+    /// These settings with all data in another directory, whatever was said about log and read tables.
+    #[must_use]
+    pub fn moved_to(&self, directory: &Path) -> Self {
+        let within =
+            |file: &str| Setting { value: Address::Sqlite(directory.join(file)), source: Source::Default };
+        Self {
+            data_dir: Setting { value: directory.to_path_buf(), source: self.data_dir.source.clone() },
+            log: within(LOG_FILE),
+            projections: within(PROJECTIONS_FILE),
+            ..self.clone()
+        }
+    }
+
+    /// The directories that a process writes in: that of the data, of the log and of the read tables.
+    #[must_use]
+    pub fn directories(&self) -> Vec<&Path> {
+        let Address::Sqlite(log) = &self.log.value;
+        let Address::Sqlite(projections) = &self.projections.value;
+        let files = [log, projections].into_iter().filter_map(|file| file.parent());
+        let named = |directory: &&Path| !directory.as_os_str().is_empty();
+        std::iter::once(self.data_dir.value.as_path()).chain(files.filter(named)).collect()
     }
 
     /// Where snapshots are kept.

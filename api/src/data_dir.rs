@@ -31,20 +31,32 @@ pub enum Error {
     },
 }
 
-/// The right to write in a data directory, held until it is dropped. The system gives it back when the process dies,
+/// The right to write in some directories, held until it is dropped. The system gives it back when the process dies,
 /// however it dies.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    _files: Vec<File>,
 }
 
-/// Makes the directory if it is not there, and takes the right to write in it.
+/// Makes the directories if they are not there, and takes the right to write in each.
 ///
 /// # Errors
-/// [`Error::InUse`] if another process has it, [`Error::Open`].
-pub fn lock(directory: &Path) -> Result<Lock, Error> {
+/// [`Error::InUse`] if another process has one of them, [`Error::Open`].
+pub fn lock(directories: &[&Path]) -> Result<Lock, Error> {
+    let mut real = Vec::new();
+    for directory in directories {
+        let failed = |source| Error::Open { path: directory.to_path_buf(), source };
+        std::fs::create_dir_all(directory).map_err(failed)?;
+        real.push(directory.canonicalize().map_err(failed)?);
+    }
+    real.sort();
+    real.dedup();
+    let files = real.iter().map(|directory| lock_one(directory)).collect::<Result<_, _>>()?;
+    Ok(Lock { _files: files })
+}
+
+fn lock_one(directory: &Path) -> Result<File, Error> {
     let failed = |source| Error::Open { path: directory.to_path_buf(), source };
-    std::fs::create_dir_all(directory).map_err(failed)?;
     let path = directory.join(LOCK_FILE);
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
@@ -65,7 +77,7 @@ pub fn lock(directory: &Path) -> Result<Lock, Error> {
         writeln!(file, "{}", std::process::id())
     };
     write(&mut file).map_err(failed)?;
-    Ok(Lock { _file: file })
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -75,10 +87,12 @@ mod tests {
     #[test]
     fn a_second_lock_names_the_process_that_holds_the_first() {
         let directory = tempfile::tempdir().unwrap();
-        let first = lock(directory.path()).unwrap();
-        let Err(Error::InUse { pid, .. }) = lock(directory.path()) else { panic!("two locks") };
+        let first = lock(&[directory.path()]).unwrap();
+        let Err(Error::InUse { pid, .. }) = lock(&[directory.path(), directory.path()]) else {
+            panic!("two locks")
+        };
         assert_eq!(pid, std::process::id().to_string());
         drop(first);
-        lock(directory.path()).unwrap();
+        lock(&[directory.path()]).unwrap();
     }
 }

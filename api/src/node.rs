@@ -84,13 +84,13 @@ pub struct Node {
 
 impl Node {
     /// Opens log and tables as the roles need them, and starts what they do in the background. A log that does not exist
-    /// is made by a writer, and by nobody else.
+    /// is made by a writer, and by nobody else. `url` is where this process answers HTTP, if it does.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn start(settings: &Settings, roles: Roles) -> Result<Self, Error> {
+    pub async fn start(settings: &Settings, roles: Roles, url: Option<Name>) -> Result<Self, Error> {
         let writes = roles.writer || roles.projector;
-        let lock = if writes { Some(data_dir::lock(&settings.data_dir.value)?) } else { None };
+        let lock = if writes { Some(data_dir::lock(&settings.directories())?) } else { None };
         let log = Arc::new(open_log(settings, roles.writer).await?);
         let environment = SystemEnvironment;
         let identity = if roles.writer {
@@ -108,7 +108,7 @@ impl Node {
         };
         let ledger = if roles.writer {
             let options = Options {
-                url: Name::new(format!("http://{}", settings.listen.value)).ok(),
+                url,
                 snapshots: Some(settings.snapshots()),
                 ..Options::new(settings.node.value.clone())
             };
@@ -230,10 +230,13 @@ pub async fn store_for_writing(settings: &Settings) -> Result<Arc<dyn Store>, Er
 
 async fn open_store(settings: &Settings, for_writing: bool) -> Result<SqliteStore, Error> {
     let Address::Sqlite(path) = &settings.projections.value;
-    if !for_writing {
+    let opened = if for_writing {
+        SqliteStore::open(path).await
+    } else {
         must_exist(path, &settings.projections.value)?;
-    }
-    SqliteStore::open(path).await.map_err(|source| store_error(settings, source))
+        SqliteStore::open_read_only(path).await
+    };
+    opened.map_err(|source| store_error(settings, source))
 }
 
 async fn start_projector(

@@ -23,8 +23,10 @@ use crate::view::View;
 
 /// Most records of one read.
 const READ_RECORDS_MAX: usize = 512;
-/// A batch is closed once it has so many decisions.
-const BATCH_DECISIONS_MAX: u64 = 4_096;
+/// A batch is closed once it has so many records, those that do not count included.
+const BATCH_RECORDS_MAX: u64 = 4_096;
+/// How long to wait for records that were read before.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// A batch is closed once it would write so many rows.
 const BATCH_ROWS_MAX: usize = 40_000;
 
@@ -151,7 +153,7 @@ impl Follower {
             Err(stop) => return stop,
         };
         while self.checkpoint.next_offset < offset {
-            match Box::pin(self.advance(offset, Duration::ZERO)).await {
+            match Box::pin(self.advance(offset, STOP_PATIENCE)).await {
                 Ok(Advance { is_level: true, .. }) if self.checkpoint.next_offset < offset => {
                     return Stop::Superseded;
                 }
@@ -211,7 +213,7 @@ struct Batch {
 
 impl Batch {
     fn is_full(&self, view: &View) -> bool {
-        self.records >= BATCH_DECISIONS_MAX || view.changed_rows() >= BATCH_ROWS_MAX
+        self.records >= BATCH_RECORDS_MAX || view.changed_rows() >= BATCH_ROWS_MAX
     }
 }
 

@@ -133,15 +133,15 @@ impl Task {
                 }
                 Err(Stop::Unavailable(error)) => {
                     self.publish_retry(&chain_of(&*error));
+                    retry.log_shorter_since = None;
                     retry.next_wait()
                 }
                 Err(Stop::LogShorter(halted)) => {
-                    let wait = retry.next_wait();
-                    if retry.elapsed() >= self.options.log_shorter_patience {
+                    if retry.log_shorter_for() >= self.options.log_shorter_patience {
                         break halt(&halted);
                     }
                     self.publish_retry(&chain_of(&halted));
-                    wait
+                    retry.next_wait()
                 }
                 Err(Stop::Halted(halted)) => break halt(&halted),
             };
@@ -213,19 +213,19 @@ fn halt(halted: &Halted) -> Activity {
 #[derive(Default)]
 struct Retry {
     wait: Option<Duration>,
-    since: Option<Instant>,
+    /// Since when the log has been seen to be too short, without a break.
+    log_shorter_since: Option<Instant>,
 }
 
 impl Retry {
     fn next_wait(&mut self) -> Duration {
-        self.since.get_or_insert_with(Instant::now);
         let wait = self.wait.map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
         self.wait = Some(wait);
         wait
     }
 
-    /// How long it has been since the first failure in a row.
-    fn elapsed(&self) -> Duration {
-        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    /// How long the log has been seen to be too short.
+    fn log_shorter_for(&mut self) -> Duration {
+        self.log_shorter_since.get_or_insert_with(Instant::now).elapsed()
     }
 }

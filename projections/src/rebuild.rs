@@ -12,10 +12,11 @@ use stockledger_schemas::{PartitionId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::follower::{Follower, Source};
-use crate::read::{self, VersionState};
+use crate::read;
 use crate::stop::{Halted, Stop};
 use crate::store::{self, Commit, Store};
 use crate::table::Version;
+use crate::verify::verify;
 
 /// Partitions that are replayed at the same time.
 const REPLAYS_AT_ONCE: usize = 4;
@@ -110,6 +111,7 @@ impl From<Stop> for Error {
 pub async fn rebuild(replay: &Replay, now: Timestamp) -> Result<Rebuilt, Error> {
     let store = &*replay.store;
     let (active, version) = make_room(store).await?;
+    fits_the_log(replay, active).await?;
     store.create_version(version, now).await?;
     let made = fill_and_switch(replay, active, version).await;
     let (last, drop_result) = match &made {
@@ -124,14 +126,24 @@ pub async fn rebuild(replay: &Replay, now: Timestamp) -> Result<Rebuilt, Error> 
     Ok(Rebuilt { version, replaced: active, replayed: made? })
 }
 
-/// Removes what unfinished rebuilds left; says which version is active and which number is free.
+/// Refuses to go back behind answers that were given: the version in use must not know more than the log does.
+async fn fits_the_log(replay: &Replay, active: Option<Version>) -> Result<(), Error> {
+    let Some(active) = active else { return Ok(()) };
+    let checkpoints = read::checkpoints(&mut *replay.store.snapshot().await?, active).await?;
+    for checkpoint in checkpoints {
+        verify(&*replay.log, checkpoint.partition, Some(&checkpoint)).await?;
+    }
+    Ok(())
+}
+
+/// Removes what earlier rebuilds left, unfinished or replaced; says which version is active and which number is free.
 async fn make_room(store: &dyn Store) -> Result<(Option<Version>, Version), Error> {
     let mut snapshot = store.snapshot().await?;
     let active = read::active(&mut *snapshot).await?;
     let versions = read::versions(&mut *snapshot).await?;
     drop(snapshot);
-    for unfinished in versions.iter().filter(|info| info.state == VersionState::Building) {
-        store.drop_version(unfinished.version).await?;
+    for left_over in versions.iter().filter(|info| Some(info.version) != active) {
+        store.drop_version(left_over.version).await?;
     }
     let free = versions.last().map_or(Version::FIRST, |info| info.version.next());
     Ok((active, free))

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Row as _, Sqlite, TypeInfo, ValueRef};
 use stockledger_schemas::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::changes::{Changes, StaleLines};
 use crate::checkpoint::{self, Checkpoint};
@@ -50,7 +50,8 @@ const META_TABLES: [&str; 4] = [
 /// Read tables in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: Mutex<SqliteConnection>,
+    /// Absent where the file is open for reading only.
+    writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
 }
 
@@ -60,40 +61,54 @@ impl SqliteStore {
     /// # Errors
     /// [`Error::Unavailable`] if it cannot be opened, or is not a database.
     pub async fn open(path: &Path) -> Result<Self, Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
+        let opening = unavailable("open the file");
+        let writing = connecting(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(STATEMENTS_MAX)
             .pragma("cache_size", "-65536")
-            .pragma("wal_autocheckpoint", "8192")
-            .disable_statement_logging();
-        let opening = unavailable("open the file");
-        let mut writer = SqliteConnection::connect_with(&options).await.map_err(&opening)?;
+            .pragma("wal_autocheckpoint", "8192");
+        let mut writer = SqliteConnection::connect_with(&writing).await.map_err(&opening)?;
         for statement in META_TABLES {
             sqlx::query(statement).execute(&mut writer).await.map_err(&opening)?;
         }
-        let reading = options
-            .create_if_missing(false)
-            .read_only(true)
-            .row_buffer_size(ROWS_AHEAD)
-            .pragma("cache_size", "-16384");
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(reading)
-            .await
-            .map_err(&opening)?;
-        Ok(Self { writer: Mutex::new(writer), readers })
+        Ok(Self { writer: Mutex::new(Some(writer)), readers: readers(path).await? })
     }
+
+    /// Opens the file for reading only, while another process may write to it; nothing is waited for and nothing is
+    /// changed. Calls that write fail.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if it is not there or cannot be opened.
+    pub async fn open_read_only(path: &Path) -> Result<Self, Error> {
+        Ok(Self { writer: Mutex::new(None), readers: readers(path).await? })
+    }
+
+    async fn writer(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, Error> {
+        MutexGuard::try_map(self.writer.lock().await, Option::as_mut).map_err(|_| Error::ReadOnly)
+    }
+}
+
+fn connecting(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).disable_statement_logging()
+}
+
+async fn readers(path: &Path) -> Result<SqlitePool, Error> {
+    let reading = connecting(path)
+        .read_only(true)
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .row_buffer_size(ROWS_AHEAD)
+        .pragma("cache_size", "-16384");
+    let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(reading).await;
+    pool.map_err(unavailable("open the file"))
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn create_version(&self, version: Version, created_at: Timestamp) -> Result<(), Error> {
         let failed = unavailable("create a version");
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         check_code(&mut tx, version).await?;
         for table in TABLES {
@@ -113,7 +128,7 @@ impl Store for SqliteStore {
 
     async fn drop_version(&self, version: Version) -> Result<(), Error> {
         let failed = unavailable("drop a version");
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         let sql = "UPDATE projection_active SET version = version WHERE id = 1 AND version = ?";
         if execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)? > 0 {
@@ -133,7 +148,7 @@ impl Store for SqliteStore {
 
     async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Commit, Error> {
         let failed = unavailable("activate a version");
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         let sql = "UPDATE projection_active SET version = ? WHERE id = 1 AND version = ?";
         let before = expected.map_or(Cell::Int(0), number);
@@ -153,7 +168,7 @@ impl Store for SqliteStore {
 
     async fn begin(&self, version: Version, first: &Checkpoint) -> Result<Commit, Error> {
         let failed = unavailable("begin a partition");
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         let sql = "UPDATE projection_versions SET version = version WHERE version = ?";
         if execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)? != 1 {
@@ -179,7 +194,7 @@ impl Store for SqliteStore {
         changes: &Changes,
     ) -> Result<Commit, Error> {
         let failed = unavailable("commit a batch");
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         if !advance(&mut tx, version, expected_next_offset, next).await? {
             return Ok(Commit::Superseded);
@@ -197,7 +212,7 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.readers.close().await;
         // Dropping the file's last connection folds its journal back in; a failure loses nothing.
-        let mut writer = self.writer.lock().await;
+        let Ok(mut writer) = self.writer().await else { return };
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await {
             tracing::debug!(%error, "the projection store's journal was not folded back");
         }

@@ -120,6 +120,9 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The store was opened for reading only.
+    #[error("the projection store is open for reading only")]
+    ReadOnly,
     /// A row of history is in its table already: two histories were mixed, or this program has a bug.
     #[error("a row of history is there already: {operation}")]
     DuplicateRow {

@@ -15,7 +15,7 @@ use super::output::{self, Format, Progress};
 use super::read::{Source as Answers, print_trail};
 use super::rebuild::on_progress;
 use super::{Context, Exit, Failure, serve};
-use crate::config::{Roles, Setting, Settings, Source};
+use crate::config::{Roles, Source};
 use crate::http;
 use crate::import::{OpeningStock, Options, Report, Source as Input};
 use crate::node::Node;
@@ -30,7 +30,8 @@ const OPENING_STOCK: &str = "90%";
   stockledger demo
   stockledger demo --exit --data-dir ./demo-data
 
-The data lives in a temporary directory that is removed at the end, unless --data-dir names one to keep.")]
+The data lives in a temporary directory that is removed at the end, unless --data-dir names one to keep. Other settings
+of where data lives are not used: the demo never touches a ledger that somebody runs.")]
 pub(super) struct Args {
     /// Stop after the summary instead of serving
     #[arg(long)]
@@ -39,15 +40,20 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let temporary = tempfile::Builder::new().prefix("stockledger-demo-").tempdir()?;
-    let settings = match context.settings.data_dir.source {
-        Source::Default => context.settings.moved_to(temporary.path()),
-        _ => context.settings.clone(),
-    };
+    // Never into a ledger that somebody runs: only a directory that was named for the demo itself is kept.
+    let named = context.settings.data_dir.source == Source::Flag;
+    let directory =
+        if named { context.settings.data_dir.value.clone() } else { temporary.path().to_path_buf() };
+    let settings = context.settings.moved_to(&directory);
     settings.check_listen()?;
     let context = Context { settings, format: context.format };
     let listener = if args.exit { None } else { Some(serve::bind(&context).await?) };
-    let node = Node::start(&context.settings, Roles::ALL).await?;
-    if let Err(failure) = show(&node, &context, temporary.path()).await {
+    let node = Node::start(&context.settings, Roles::ALL, None).await?;
+    let shown = tokio::select! {
+        shown = show(&node, &context, temporary.path()) => shown,
+        signal = serve::next_signal() => Err(Failure::text(Exit::Failed, format!("ended by {}", signal?))),
+    };
+    if let Err(failure) = shown {
         node.stop().await;
         return Err(failure);
     }
@@ -186,20 +192,4 @@ fn suggest(url: &str) {
          \x20 curl {url}/v1/sites/uk/orders/my-1/trail\n\
          Ctrl-C ends it."
     ));
-}
-
-impl Settings {
-    /// These settings with everything that was not said otherwise in another data directory.
-    fn moved_to(&self, directory: &std::path::Path) -> Self {
-        let mut settings = self.clone();
-        settings.data_dir = Setting { value: directory.to_path_buf(), source: Source::Default };
-        for (address, file) in
-            [(&mut settings.log, "log.sqlite"), (&mut settings.projections, "projections.sqlite")]
-        {
-            if address.source == Source::Default {
-                address.value = crate::config::Address::Sqlite(directory.join(file));
-            }
-        }
-        settings
-    }
 }

@@ -64,7 +64,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             with_progress(options, &Remote::new(client)).await?
         }
         None => {
-            let node = Node::start(&context.settings, Roles::ALL).await?;
+            let node = Node::start(&context.settings, Roles::ALL, None).await?;
             let report = into_node(options, &node).await;
             node.stop().await;
             report?

@@ -223,7 +223,7 @@ pub(super) async fn with_source<T>(
         return ask(&Source::Remote(client)).await;
     }
     let roles = Roles { writer: false, projector: false, api: true };
-    let node = Node::start(&context.settings, roles).await?;
+    let node = Node::start(&context.settings, roles, None).await?;
     let answer = ask(&Source::Local(http::router(node.app()))).await;
     node.stop().await;
     answer

@@ -16,7 +16,7 @@ use crate::text::thousands;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     // Nobody else may write to the tables meanwhile.
-    let _lock = data_dir::lock(&context.settings.data_dir.value).map_err(node::Error::from)?;
+    let _lock = data_dir::lock(&context.settings.directories()).map_err(node::Error::from)?;
     let log = node::log_for_reading(&context.settings).await?;
     let store = node::store_for_writing(&context.settings).await?;
     let began = std::time::Instant::now();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stockledger_schemas::Name;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(24);
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     context.settings.check_listen()?;
     let listener = bind(context).await?;
-    let node = Node::start(&context.settings, context.settings.roles.value).await?;
+    let node = Node::start(&context.settings, context.settings.roles.value, advertised(&listener)).await?;
     output::say(format!(
         "Stockledger {} answers on {} as {}; data in {}",
         env!("CARGO_PKG_VERSION"),
@@ -45,6 +46,12 @@ pub(super) fn url(listener: &TcpListener) -> String {
         .map_or_else(|_| "an unknown address".to_owned(), |address| format!("http://{address}"))
 }
 
+/// What others may be told: not an address that stands for all of them.
+fn advertised(listener: &TcpListener) -> Option<Name> {
+    let address = listener.local_addr().ok().filter(|address| !address.ip().is_unspecified())?;
+    Name::new(format!("http://{address}")).ok()
+}
+
 /// Answers requests until a signal comes, then ends in order: nothing acknowledged is lost. A second signal ends it at
 /// once.
 pub(super) async fn until_signal(node: Node, listener: TcpListener) -> Result<(), Failure> {
@@ -71,7 +78,8 @@ pub(super) async fn until_signal(node: Node, listener: TcpListener) -> Result<()
     }
 }
 
-async fn next_signal() -> Result<&'static str, Failure> {
+/// Waits for a signal to end; says which came.
+pub(super) async fn next_signal() -> Result<&'static str, Failure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => Ok("SIGTERM"),

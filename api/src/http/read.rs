@@ -49,6 +49,10 @@ impl Reader {
 async fn wait_for(queries: &Queries, positions: &[Position], wait: Duration) -> Result<(), Problem> {
     match queries.wait_for(positions, Instant::now() + wait).await? {
         Waited::Reached => Ok(()),
+        Waited::Halted { partition, reason } => {
+            let detail = format!("the read tables of partition {partition} have stopped: {reason}");
+            Err(Problem::new(Code::PartitionHalted, detail))
+        }
         Waited::Behind { reached } => {
             let reached: Vec<String> = reached.iter().map(ToString::to_string).collect();
             let detail = format!("the read tables are at {} after {} s", reached.join(","), wait.as_secs());

@@ -40,6 +40,9 @@ pub struct Report {
     pub new_events: u64,
     /// From the first byte read until the projections were level.
     pub seconds: f64,
+    /// Whether an earlier run of this import had begun.
+    #[serde(skip)]
+    pub was_begun_before: bool,
     /// Commands that were left out because another file had used their keys; possible only with force.
     #[serde(skip)]
     pub already_imported: u64,
@@ -57,7 +60,7 @@ impl Report {
     pub fn summary(&self) -> String {
         let mut summary = if self.is_replay() {
             "This import was done before; nothing has changed.".to_owned()
-        } else if self.new_events < self.events {
+        } else if self.was_begun_before {
             let before = self.events - self.new_events;
             format!(
                 "The import was continued: {before} events were there before, {} are new.",

@@ -206,7 +206,10 @@ impl Import<'_> {
             outcome = self.mark().await?;
         }
         match outcome {
-            Outcome::Done(answered) => self.note(answered),
+            Outcome::Done(answered) => {
+                self.report.was_begun_before = answered.is_replay;
+                self.note(answered);
+            }
             Outcome::KeyReused => return Err(Error::ImportedBefore(self.options.site.clone())),
             other => return Err(stopped(MARK, &other)),
         }

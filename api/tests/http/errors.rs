@@ -70,6 +70,7 @@ async fn requests_that_cannot_be_read_say_what_is_wrong() {
         (request(Method::GET, "/v1/sites/u%20k", &[], ""), 422, "validation-failed"),
         (request(Method::GET, "/v1/sites/uk/stock/%C3%A4", &[], ""), 422, "validation-failed"),
         (request(Method::GET, "/v1/sites/uk/stock/%FF", &[], ""), 422, "validation-failed"),
+        (request(Method::GET, "/problems/%FF", &[], ""), 422, "validation-failed"),
         (request(Method::GET, "/v1/sites/uk/orders/%20x", &[], ""), 422, "validation-failed"),
     ];
     for (request, status, code) in cases {

@@ -25,6 +25,26 @@ async fn a_second_process_is_told_who_uses_the_directory() {
 }
 
 #[tokio::test]
+async fn a_log_is_protected_wherever_it_is() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Server::start(one.path()).await;
+    let log = format!("sqlite:{}", one.path().join("log.sqlite").display());
+    let elsewhere = text(two.path());
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", elsewhere, "--log", &log]).await;
+    assert_eq!(output.status.code(), Some(6), "{}", complaint(&output));
+    assert!(complaint(&output).contains("in use by PID"), "{}", complaint(&output));
+
+    // The demo keeps away from any ledger that the settings name.
+    let demo = crate::run::program(&["demo", "--exit", "--format", "json"])
+        .env("STOCKLEDGER_LOG", &log)
+        .output()
+        .await;
+    assert!(demo.unwrap().status.success());
+    assert_eq!(data(&["tail", "--data-dir", text(one.path())]).await, "");
+    server.kill().await;
+}
+
+#[tokio::test]
 async fn an_address_that_others_can_reach_is_refused_unless_they_may() {
     let directory = tempfile::tempdir().unwrap();
     for command in ["serve", "demo"] {

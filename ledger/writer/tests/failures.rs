@@ -181,13 +181,13 @@ async fn another_writers_decision_is_never_taken_for_ours() {
     let shop = Shop::open().await;
     shop.receive(1, "before").await;
     let term = shop.status().term;
-    // The first of two equal commands is in flight, and is lost; the second waits for it to be certain.
-    shop.faults.plan(0, Fate { landing: Landing::Without(0), answer: Answer::Held });
+    // The first of two equal commands is in flight; the second waits for it to be certain.
+    shop.faults.plan(0, Fate::landing(Landing::Held));
     let first = shop.ledger.try_enqueue(support::item("A lamp"), None).unwrap();
     shop.faults.until_in_flight(0, 1).await;
     let second = shop.ledger.try_enqueue(support::item("A lamp"), None).unwrap();
     tokio::task::yield_now().await;
-    // Another writer takes over and decides something else at that place.
+    // Another writer takes over and decides something else at that place; ours lands behind it.
     let claim = foreign_claim(&shop, term + 7).await;
     shop.faults.land(0, claim);
     let decision = foreign_decision(&shop, term + 7).await;

@@ -1,5 +1,6 @@
 //! Read your own writes: waiting until the tables include a position.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stockledger_schemas::{PartitionId, Position};
@@ -21,6 +22,13 @@ pub enum Waited {
         /// A position for each partition asked for, in that order.
         reached: Vec<Position>,
     },
+    /// A partition has stopped for good and will not get there; somebody must act.
+    Halted {
+        /// Which partition.
+        partition: PartitionId,
+        /// Why, and what to do.
+        reason: Arc<str>,
+    },
 }
 
 impl Queries {
@@ -32,11 +40,13 @@ impl Queries {
     pub async fn wait_for(&self, positions: &[Position], deadline: Instant) -> Result<Waited> {
         loop {
             let reached = self.reached(positions).await?;
-            let is_missing = |(wanted, reached): (&Position, &Position)| reached.seq < wanted.seq;
-            let missing =
-                positions.iter().zip(&reached).find(|pair| is_missing(*pair)).map(|(wanted, _)| *wanted);
-            let Some(wanted) = missing else { return Ok(Waited::Reached) };
-            if Instant::now() >= deadline || self.has_halted(wanted.partition) {
+            let is_missing = |(wanted, reached): &(&Position, &Position)| reached.seq < wanted.seq;
+            let missing = || positions.iter().zip(&reached).filter(is_missing).map(|(wanted, _)| *wanted);
+            let Some(wanted) = missing().next() else { return Ok(Waited::Reached) };
+            if let Some(halted) = missing().find_map(|wanted| self.halted(wanted.partition)) {
+                return Ok(halted);
+            }
+            if Instant::now() >= deadline {
                 return Ok(Waited::Behind { reached });
             }
             self.until_moved(wanted, deadline).await;
@@ -51,9 +61,11 @@ impl Queries {
         Ok(positions.iter().map(|wanted| Position::new(wanted.partition, seq(wanted.partition))).collect())
     }
 
-    fn has_halted(&self, partition: PartitionId) -> bool {
-        let status = self.progress.as_ref().and_then(|progress| progress.of(partition));
-        status.is_some_and(|status| matches!(status.activity, Activity::Halted { .. }))
+    fn halted(&self, partition: PartitionId) -> Option<Waited> {
+        match self.progress.as_ref()?.of(partition)?.activity {
+            Activity::Halted { reason } => Some(Waited::Halted { partition, reason }),
+            _ => None,
+        }
     }
 
     /// Returns when it is worth looking again. The projector of this process says when; that of another one does not, and

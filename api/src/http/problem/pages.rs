@@ -1,6 +1,5 @@
 //! The pages that the `type` of a problem leads to: for people, as HTML or plain text.
 
-use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
@@ -8,6 +7,7 @@ use axum::routing::get;
 use crate::http::App;
 use crate::http::page::{self, Page};
 use crate::http::problem::{Code, Problem};
+use crate::http::segments::Segments;
 
 pub(in crate::http) fn router() -> axum::Router<App> {
     axum::Router::new().route("/problems", get(index)).route("/problems/{code}", get(one))
@@ -22,7 +22,7 @@ async fn index(headers: HeaderMap) -> Response {
     page::respond(&headers, &Page { title: "Problems".to_owned(), text, links: links.collect() })
 }
 
-async fn one(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn one(Segments(name): Segments<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let code = Code::from_name(&name).ok_or_else(|| {
         Problem::new(Code::NotFound, "there is no problem of this name; /problems lists them all")
     })?;

@@ -55,6 +55,11 @@ impl Target for Local {
         let mut outcomes = Vec::with_capacity(waiting.len() + 1);
         for pending in waiting {
             outcomes.push(outcome(pending.wait().await));
+            if matches!(outcomes.last(), Some(Outcome::Failed(_))) {
+                // Those behind it are given up: commands are taken in order, so none of them was taken before it, and
+                // none may be decided without it.
+                return Ok(outcomes);
+            }
         }
         outcomes.extend(refused_at_once);
         Ok(outcomes)
@@ -63,6 +68,7 @@ impl Target for Local {
     async fn level_with(&self, _: &SiteId, positions: &[Position]) -> Result<(), Error> {
         match self.queries.wait_for(positions, Instant::now() + LEVEL_WITHIN).await? {
             Waited::Reached => Ok(()),
+            Waited::Halted { reason, .. } => Err(Error::Halted(reason.to_string())),
             Waited::Behind { .. } => Err(Error::NotLevel { waited_seconds: LEVEL_WITHIN.as_secs() }),
         }
     }

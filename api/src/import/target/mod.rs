@@ -53,6 +53,9 @@ pub enum Error {
     /// The projections of this process cannot be read.
     #[error(transparent)]
     Projections(#[from] stockledger_projections::store::Error),
+    /// The projections cannot come far enough.
+    #[error("the projections have stopped: {0}")]
+    Halted(String),
     /// The projections have not come far enough in time.
     #[error("the projections are not level with the log after {waited_seconds} s; they will be later")]
     NotLevel {
