@@ -1,11 +1,13 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
-//! house rules that no compiler knows, `readme` runs what the README tells people to run. Nothing here is shipped.
+//! house rules that no compiler knows, `readme` runs what the README tells people to run, `services` starts and stops the real
+//! servers that tests need. Nothing here is shipped.
 
 mod readme;
 mod report;
 mod run;
+mod services;
 mod test;
 mod tidy;
 
@@ -33,6 +35,11 @@ enum Task {
     Tidy,
     /// Run the commands of README.md in order
     Readme,
+    /// Start, stop or list the Kafka, MySQL and MariaDB servers that tests need
+    Services {
+        #[command(subcommand)]
+        action: services::Action,
+    },
 }
 
 fn main() -> ExitCode {
@@ -41,6 +48,7 @@ fn main() -> ExitCode {
         Task::Test { quick } => test::run(root, quick),
         Task::Tidy => tidy::run(root),
         Task::Readme => readme::run(root),
+        Task::Services { action } => services::run(root, action),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

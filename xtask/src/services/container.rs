@@ -9,7 +9,7 @@ use super::tools::succeed;
 use crate::report::say;
 
 /// Longest time in seconds that a server may take to end by itself.
-const STOP_SECONDS_MAX: &str = "30";
+const STOP_SECONDS_MAX: &str = "10";
 
 /// A container that runs, did run, or will.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ impl Container {
 
     /// Starts it, again with its data if it was there before.
     pub(super) fn start(&self) -> Result<()> {
-        let mut start = if self.inspect("{{.Id}}").is_some() {
+        let mut start = if self.exists()? {
             docker(["start", &self.name])
         } else {
             let mut run = docker(["run", "--detach", "--name", &self.name]);
@@ -37,15 +37,16 @@ impl Container {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.inspect("{{.State.Running}}").is_some_and(|running| running == "true")
+        let mut inspect = docker(["container", "inspect", "--format", "{{.State.Running}}", &self.name]);
+        succeed(&mut inspect).is_ok_and(|running| running == "true")
     }
 
     /// Stops and removes it with its data.
     pub(super) fn stop(&self) -> Result<()> {
-        if self.inspect("{{.Id}}").is_none() {
+        if !self.exists()? {
             return Ok(());
         }
-        succeed(&mut docker(["stop", "--time", STOP_SECONDS_MAX, &self.name]))?;
+        succeed(&mut docker(["stop", "-t", STOP_SECONDS_MAX, &self.name]))?;
         succeed(&mut docker(["rm", "--force", "--volumes", &self.name])).map(drop)
     }
 
@@ -58,8 +59,11 @@ impl Container {
         output.map_or_else(|_| String::new(), |output| text(&output.stdout) + &text(&output.stderr))
     }
 
-    fn inspect(&self, format: &str) -> Option<String> {
-        succeed(&mut docker(["container", "inspect", "--format", format, &self.name])).ok()
+    /// Fails where the engine does not answer: then nobody knows.
+    fn exists(&self) -> Result<bool> {
+        let filter = format!("name=^/{}$", self.name);
+        let found = succeed(&mut docker(["ps", "--all", "--quiet", "--filter", &filter]))?;
+        Ok(!found.is_empty())
     }
 }
 
@@ -72,11 +76,12 @@ pub(super) fn can_run(image: &str) -> bool {
         return true;
     }
     say(&format!("pulling {image}"));
-    let pulled = succeed(&mut docker(["pull", "--quiet", image])).context("Docker answers, but has no such image");
+    let pulled =
+        succeed(&mut docker(["pull", "--quiet", image])).context("Docker answers, but has no such image");
     pulled.map_err(|error| say(&format!("{error:#}"))).is_ok()
 }
 
-/// A network in which containers know each other by name.
+/// A network in which containers know each other by name. It stays: others may use it, and it costs nothing.
 pub(super) fn ensure_network(name: &str) -> Result<()> {
     if is_quiet_success(docker(["network", "inspect", name])) {
         return Ok(());

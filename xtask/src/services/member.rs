@@ -29,6 +29,13 @@ impl Member {
         }
     }
 
+    /// Lets it begin to stop, without waiting for it. A container is only told when it is waited for.
+    pub(super) fn ask_to_stop(&self) {
+        if let Self::Process(process) = self {
+            process.ask_to_stop();
+        }
+    }
+
     /// Stops it, whether it runs or not.
     pub(super) fn stop(&self) -> Result<()> {
         match self {

@@ -209,7 +209,10 @@ fn prepare(state: &State, kind: Kind, ports: &mut Ports) -> Result<Service> {
     let places = state.places();
     places.clear(kind)?;
     let in_container = container::can_run(kind.image());
-    say(&format!("{kind}: preparing {}", if in_container { "a container" } else { "processes of its packages" }));
+    say(&format!(
+        "{kind}: preparing {}",
+        if in_container { "a container" } else { "processes of its packages" }
+    ));
     match kind {
         Kind::Kafka | Kind::Kafka3 if in_container => kafka::containers(kind, ports),
         Kind::Kafka | Kind::Kafka3 => kafka::processes(kind, places, ports),
@@ -227,7 +230,11 @@ fn wait_until_it_answers(state: &State, kind: Kind) -> Result<()> {
         dead.is_some() || probe::answers(kind, &service.address)
     });
     if let Some(member) = dead {
-        bail!("{kind} ended before it answered ({})\n{}", member.description(), member.log_tail(LOG_LINES_SHOWN));
+        bail!(
+            "{kind} ended before it answered ({})\n{}",
+            member.description(),
+            member.log_tail(LOG_LINES_SHOWN)
+        );
     }
     if !answers {
         let logs: Vec<String> =
@@ -243,6 +250,8 @@ fn stop(state: &mut State, kind: Kind) -> Result<()> {
     let Some(service) = state.find(kind) else {
         return Ok(());
     };
+    // All at once: the three brokers of a cluster would wait for each other.
+    service.members.iter().for_each(Member::ask_to_stop);
     for member in &service.members {
         member.stop().with_context(|| format!("stopping {kind}"))?;
     }

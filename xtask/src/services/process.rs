@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::command::Command;
 use super::wait;
 
-/// How long a server may take to end by itself, and how long the system may take to end it.
-const TERMINATE_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a server may take to end by itself, and how long the system may take to end it. The first is short: its data
+/// are removed afterwards, and the last of three brokers would wait for the others much longer.
+const TERMINATE_TIME_MAX: Duration = Duration::from_secs(10);
 const KILL_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A process that runs, did run, or will.
@@ -52,16 +53,18 @@ impl Process {
         self.running_pid().is_some()
     }
 
-    /// Asks the process to end, and ends it if it does not.
+    /// Asks the process to end, if it runs.
+    pub(super) fn ask_to_stop(&self) {
+        self.signal("TERM");
+    }
+
+    /// Waits until the process has ended, and ends it if it does not in time.
     pub(super) fn stop(&self) -> Result<()> {
-        for (signal, time_max) in [("TERM", TERMINATE_TIME_MAX), ("KILL", KILL_TIME_MAX)] {
-            let Some(pid) = self.running_pid() else {
-                return Ok(());
-            };
-            send(signal, pid);
-            wait::until(time_max, || !self.is_running());
+        self.ask_to_stop();
+        if !wait::until(TERMINATE_TIME_MAX, || !self.is_running()) {
+            self.signal("KILL");
         }
-        ensure!(!self.is_running(), "{} does not end", self.description());
+        ensure!(wait::until(KILL_TIME_MAX, || !self.is_running()), "{} does not end", self.description());
         Ok(())
     }
 
@@ -80,12 +83,15 @@ impl Process {
             fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| self.command.is_run_by(&line))
         })
     }
-}
 
-/// Signals by the shell's own `kill`: a bare machine may have no other. That the process ended meanwhile is no error.
-fn send(signal: &str, pid: u32) {
-    let kill = ["-c", "kill -s \"$0\" \"$1\"", signal, &pid.to_string()];
-    let _ = process::Command::new("sh").args(kill).stderr(Stdio::null()).status();
+    /// Signals by the shell's own `kill`: a bare machine may have no other. That the process ended meanwhile is no error.
+    fn signal(&self, signal: &str) {
+        let Some(pid) = self.running_pid() else {
+            return;
+        };
+        let kill = ["-c", "kill -s \"$0\" \"$1\"", signal, &pid.to_string()];
+        let _ = process::Command::new("sh").args(kill).stderr(Stdio::null()).status();
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +107,8 @@ mod tests {
     #[test]
     fn stops_a_process_and_keeps_what_it_said() {
         let directory = tempfile::tempdir().unwrap();
-        let mut process = shell(&directory, "echo hello; while :; do read line < /dev/zero; done");
+        // To open a pipe that nobody writes to takes for ever.
+        let mut process = shell(&directory, "mkfifo \"$0/pipe\" && echo hello && read line < \"$0/pipe\"");
         assert!(!process.is_running());
         process.start().unwrap();
         assert!(wait::until(Duration::from_secs(30), || process.log() == "hello\n"));

@@ -1,0 +1,198 @@
+//! What was started, kept in `target/services/state.json` so that a later task finds it. One task at a time has it.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use super::member::Member;
+use crate::report::say;
+
+/// The servers behind one address.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Service {
+    pub(super) kind: Kind,
+    /// In the form of the variable of its kind: `host:port,...` or a database URL.
+    pub(super) address: String,
+    pub(super) members: Vec<Member>,
+}
+
+/// Where things lie.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    base: PathBuf,
+}
+
+impl Places {
+    /// Unpacked packages, which survive `down`.
+    pub(super) fn packages(&self) -> PathBuf {
+        self.base.join("packages")
+    }
+
+    /// Data, settings and logs of a service, which do not.
+    pub(super) fn data(&self, kind: Kind) -> PathBuf {
+        self.base.join("data").join(kind.name())
+    }
+
+    /// Makes the directory of the data of a service and everything in it go away.
+    pub(super) fn clear(&self, kind: Kind) -> Result<()> {
+        remove_directory(&self.data(kind))
+    }
+}
+
+/// All services that were started and not stopped. Every change is on disk before the method returns.
+pub(super) struct State {
+    places: Places,
+    services: Vec<Service>,
+    /// Held until the state is dropped.
+    _lock: File,
+}
+
+impl State {
+    /// Reads the state as soon as no other task has it.
+    pub(super) fn open(root: &Path) -> Result<Self> {
+        let base = root.join("target").join("services");
+        fs::create_dir_all(&base).with_context(|| format!("creating {}", base.display()))?;
+        let lock = lock(&base.join("lock"))?;
+        let services = read(&base.join("state.json"))?;
+        Ok(Self { places: Places { base }, services, _lock: lock })
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    pub(super) fn find(&self, kind: Kind) -> Option<&Service> {
+        self.services.iter().find(|service| service.kind == kind)
+    }
+
+    pub(super) fn put(&mut self, service: Service) -> Result<()> {
+        self.services.retain(|known| known.kind != service.kind);
+        self.services.push(service);
+        self.write()
+    }
+
+    /// Changes a service. What the change did before it failed is kept too.
+    pub(super) fn change(
+        &mut self,
+        kind: Kind,
+        change: impl FnOnce(&mut Service) -> Result<()>,
+    ) -> Result<()> {
+        let service = self.services.iter_mut().find(|service| service.kind == kind);
+        let changed = change(service.with_context(|| format!("{kind} is not in the state file"))?);
+        self.write()?;
+        changed
+    }
+
+    pub(super) fn remove(&mut self, kind: Kind) -> Result<()> {
+        self.services.retain(|known| known.kind != kind);
+        self.write()
+    }
+
+    /// By way of another file, so that a task that is killed leaves the old state or the new one.
+    fn write(&self) -> Result<()> {
+        let (new, path) = (self.places.base.join("state.json.new"), self.places.base.join("state.json"));
+        let text =
+            serde_json::to_string_pretty(&self.services).context("encoding the state of the services")?;
+        fs::write(&new, text).with_context(|| format!("writing {}", new.display()))?;
+        fs::rename(&new, &path).with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+/// Removes a directory with its contents, if it is there.
+pub(super) fn remove_directory(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    fs::remove_dir_all(path).with_context(|| format!("removing {}", path.display()))
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let locking = || format!("locking {}", path.display());
+    let file = File::create(path).with_context(locking)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            say("waiting for another task that starts or stops servers");
+            file.lock().with_context(locking)?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error).with_context(locking),
+    }
+    Ok(file)
+}
+
+fn read(path: &Path) -> Result<Vec<Service>> {
+    if !path.exists() {
+        return Ok(vec![]);
+    }
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| {
+        format!(
+            "{} is damaged: stop its processes by hand and remove it; it does not say what runs",
+            path.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Command;
+    use super::super::process::Process;
+    use super::{Kind, Member, Service, State, fs};
+
+    fn service(kind: Kind, address: &str) -> Service {
+        let process = Process::new(Command::new("server").with(["--port=1"]), "server.log".into());
+        Service { kind, address: address.to_owned(), members: vec![Member::Process(process)] }
+    }
+
+    #[test]
+    fn another_task_finds_what_was_put() {
+        let root = tempfile::tempdir().unwrap();
+        let mut state = State::open(root.path()).unwrap();
+        state.put(service(Kind::Kafka, "127.0.0.1:1")).unwrap();
+        state.put(service(Kind::Mysql, "127.0.0.1:2")).unwrap();
+        state.put(service(Kind::Mysql, "127.0.0.1:3")).unwrap();
+        state.remove(Kind::Kafka).unwrap();
+        drop(state);
+        let state = State::open(root.path()).unwrap();
+        assert_eq!(state.find(Kind::Mysql), Some(&service(Kind::Mysql, "127.0.0.1:3")));
+        assert_eq!(state.find(Kind::Kafka), None);
+    }
+
+    #[test]
+    fn a_change_that_fails_is_kept_as_far_as_it_came() {
+        let root = tempfile::tempdir().unwrap();
+        let mut state = State::open(root.path()).unwrap();
+        state.put(service(Kind::Kafka, "before")).unwrap();
+        let outcome = state.change(Kind::Kafka, |service| {
+            service.address = "after".to_owned();
+            anyhow::bail!("halfway")
+        });
+        assert_eq!(outcome.unwrap_err().to_string(), "halfway");
+        drop(state);
+        assert_eq!(State::open(root.path()).unwrap().find(Kind::Kafka).unwrap().address, "after");
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_taken_for_an_empty_one() {
+        let root = tempfile::tempdir().unwrap();
+        drop(State::open(root.path()).unwrap());
+        fs::write(root.path().join("target/services/state.json"), "[{").unwrap();
+        let error = State::open(root.path()).err().unwrap();
+        assert!(error.to_string().contains("is damaged"), "{error}");
+    }
+
+    #[test]
+    fn data_goes_and_packages_stay() {
+        let root = tempfile::tempdir().unwrap();
+        let state = State::open(root.path()).unwrap();
+        let (data, packages) = (state.places().data(Kind::Kafka), state.places().packages());
+        fs::create_dir_all(data.join("log")).unwrap();
+        fs::create_dir_all(&packages).unwrap();
+        state.places().clear(Kind::Kafka).unwrap();
+        state.places().clear(Kind::Kafka).unwrap();
+        assert!(!data.exists() && packages.exists());
+    }
+}
