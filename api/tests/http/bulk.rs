@@ -1,8 +1,10 @@
 //! Many commands in one request.
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
+use stockledger_log::Entry;
 
 use crate::support::Service;
 
@@ -143,4 +145,22 @@ async fn twenty_thousand_lines_go_through_and_again_change_nothing() {
         assert_eq!((&now["status"], &now["replayed"]), (&json!(200), &json!(true)));
         assert_eq!(now["body"], then["body"]);
     }
+}
+
+#[tokio::test]
+async fn no_line_is_taken_behind_a_failure_where_the_caller_asks_for_that() {
+    let service = Service::start().await;
+    let fr = service.put("/v1/sites/fr", r#"{"name":"France"}"#).await.expect(201);
+    assert_eq!(fr.json["partition"], 1);
+    // The partition of one site stops; the other goes on.
+    let nonsense = Entry { key: Bytes::new(), value: Bytes::from_static(b"nonsense") };
+    service.log.faults().land(1, nonsense);
+    let to_fr = |key: &str| receipt(key, "A", 1).replace("\"uk\"", "\"fr\"");
+    assert_eq!(statuses(&service.bulk(to_fr("a")).await), [(1, 504)]);
+
+    let lines = [to_fr("b"), receipt("c", "A", 1)].join("\n");
+    let stopped = service.bulk_at("/v1/bulk?stop_at_failure=true", lines.clone()).await;
+    assert_eq!(statuses(&stopped), [(1, 503), (2, 503)]);
+    assert_eq!(stopped[1]["problem"]["code"], "not-applied");
+    assert_eq!(statuses(&service.bulk(lines).await), [(1, 503), (2, 201)]);
 }

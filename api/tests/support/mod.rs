@@ -186,7 +186,12 @@ impl Service {
 
     /// Posts lines to bulk and gives the lines of the answer.
     pub(crate) async fn bulk(&self, body: impl Into<Body>) -> Vec<Value> {
-        let request = Request::post("/v1/bulk").header("content-type", "application/x-ndjson");
+        self.bulk_at("/v1/bulk", body).await
+    }
+
+    /// The same, with parameters in the path.
+    pub(crate) async fn bulk_at(&self, path: &str, body: impl Into<Body>) -> Vec<Value> {
+        let request = Request::post(path).header("content-type", "application/x-ndjson");
         let answer = self.send(request.body(body.into()).expect("a request")).await.expect(200);
         assert_eq!(answer.header("content-type"), "application/x-ndjson");
         answer.text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()

@@ -2,7 +2,9 @@
 //!
 //! Both ways are streams, so neither the request nor the answer is ever held as a whole. Commands are handed to the
 //! ledger in the order of the lines, many at a time, and answered in that order. A line that is refused does not stop
-//! those after it: each line is a command of its own, with its own key, as if it had come alone.
+//! those after it: each line is a command of its own, with its own key, as if it had come alone. With
+//! `?stop_at_failure=true` no more lines are handed over once one came to no decision for a reason that may pass, such as a
+//! log that is away: whoever sends commands that build on each other can then send the rest again.
 //!
 //! A caller must read answers while it sends: when it does not, nothing more is read from it.
 
@@ -12,6 +14,7 @@ mod lines;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Extension;
 use axum::body::Body;
@@ -22,6 +25,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use futures_util::future::Either;
 use futures_util::stream::{self, Stream, StreamExt};
+use serde::Deserialize;
 use stockledger_writer::{Ledger, PendingReply, Reply};
 
 use self::line::Line;
@@ -29,8 +33,8 @@ use self::lines::{Lines, Read};
 use crate::http::App;
 use crate::http::command::require_media_type;
 use crate::http::edge::RequestId;
-use crate::http::problem::Problem;
-use crate::http::segments::{NoParameters, Parameters};
+use crate::http::problem::{Code, Problem};
+use crate::http::segments::Parameters;
 
 /// Most commands of one request that wait for their answer at a time.
 pub const IN_FLIGHT_MAX: usize = 1_000;
@@ -54,16 +58,24 @@ pub(super) fn router() -> axum::Router<App> {
     axum::Router::new().route("/v1/bulk", post(bulk))
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BulkParameters {
+    #[serde(default)]
+    stop_at_failure: bool,
+}
+
 async fn bulk(
     State(app): State<App>,
-    Parameters(NoParameters {}): Parameters<NoParameters>,
+    Parameters(BulkParameters { stop_at_failure }): Parameters<BulkParameters>,
     Extension(request_id): Extension<RequestId>,
     request: Request,
 ) -> Result<Response, Problem> {
     let ledger = app.ledger()?.clone();
     let (parts, body) = request.into_parts();
     require_media_type(&parts.headers, MEDIA_TYPES)?;
-    let session = Arc::new(Session { ledger, request_id });
+    let session =
+        Arc::new(Session { ledger, request_id, stop_at_failure, has_failed: AtomicBool::new(false) });
     let answers = answers(session, Lines::new(body.into_data_stream()));
     let writes =
         answers.ready_chunks(ANSWERS_PER_WRITE_MAX).map(|answers| Ok::<_, Infallible>(joined(answers)));
@@ -76,6 +88,9 @@ async fn bulk(
 struct Session {
     ledger: Ledger,
     request_id: RequestId,
+    stop_at_failure: bool,
+    /// Whether a line came to no decision for a reason that may pass.
+    has_failed: AtomicBool,
 }
 
 /// What becomes of one line.
@@ -93,6 +108,7 @@ fn answers(session: Arc<Session>, lines: Lines) -> impl Stream<Item = Vec<u8>> {
                 Either::Left(outcome) => outcome,
                 Either::Right(pending) => pending.wait().await.map_err(line::problem_of_command),
             };
+            answering.note(&outcome);
             answer::write(number, &outcome, answering.request_id.as_str())
         };
         Some((answer, (session, lines)))
@@ -105,11 +121,26 @@ impl Session {
     async fn submit(&self, read: Read) -> Either<Outcome, PendingReply> {
         match self.try_submit(read).await {
             Ok(submitted) => submitted,
-            Err(problem) => Either::Left(Err(problem)),
+            Err(problem) => {
+                let outcome = Err(problem);
+                // At once, not when it is answered: the next line may be read before.
+                self.note(&outcome);
+                Either::Left(outcome)
+            }
+        }
+    }
+
+    fn note(&self, outcome: &Outcome) {
+        if matches!(outcome, Err(problem) if problem.code().is_retryable()) {
+            self.has_failed.store(true, Ordering::Relaxed);
         }
     }
 
     async fn try_submit(&self, read: Read) -> Result<Either<Outcome, PendingReply>, Problem> {
+        if self.stop_at_failure && self.has_failed.load(Ordering::Relaxed) {
+            let detail = "a line before it came to no decision, and the request asks to stop then";
+            return Err(Problem::new(Code::NotApplied, detail));
+        }
         let Line { command, key, is_awaited } = line::parse(&read.into_line()?)?;
         if is_awaited {
             let outcome = self.ledger.submit(command, key).await;

@@ -87,7 +87,7 @@ impl Target for Remote {
     async fn submit(&self, chunk: Vec<Submission>) -> Result<Vec<Outcome>, Error> {
         let lines: Vec<Line<'_>> = chunk.iter().map(Line::new).collect();
         let results: Vec<ResultLine> =
-            self.client.post_ndjson("/v1/bulk", client::Headers::new(), &lines).await?;
+            self.client.post_ndjson("/v1/bulk?stop_at_failure=true", client::Headers::new(), &lines).await?;
         Ok(results.into_iter().map(outcome).collect())
     }
 
