@@ -13,7 +13,6 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,15 +22,6 @@ pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Largest answer.
 pub const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// All that RFC 3986 does not call unreserved.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Any text as one segment of a path.
-#[must_use]
-pub fn segment(text: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(text, RESERVED)
-}
 
 /// A client of one server. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -173,7 +163,7 @@ impl Client {
         Ok(Self { server: address.trim_end_matches('/').to_owned(), http })
     }
 
-    /// Reads a resource. `path` begins with a slash, its segments percent-encoded ([`segment`]).
+    /// Reads a resource. `path` begins with a slash, its segments percent-encoded ([`segment`](crate::text::segment)).
     ///
     /// # Errors
     /// Any [`Error`] but those of [`Client::new`]; so do all of the following.

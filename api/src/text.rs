@@ -1,4 +1,15 @@
-//! Numbers as people read them.
+//! Numbers as people read them, and texts as addresses carry them.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+
+/// All that RFC 3986 does not call unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Any text as one segment of a path.
+#[must_use]
+pub fn segment(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
+}
 
 /// A whole number with its thousands set apart.
 #[must_use]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockledger_log::Log;
+use stockledger_log::{Causes, Log};
 use stockledger_schemas::{PartitionId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::follower::{Follower, Source};
 use crate::progress::{Activity, Progress, Status};
 use crate::read;
-use crate::stop::{Halted, Stop, chain_of};
+use crate::stop::{Halted, Stop};
 use crate::store::{Commit, Error, Store};
 use crate::table::{Version, code_hash};
 
@@ -132,7 +132,7 @@ impl Task {
                     RETRY_MIN
                 }
                 Err(Stop::Unavailable(error)) => {
-                    self.publish_retry(&chain_of(&*error));
+                    self.publish_retry(&Causes(&*error).to_string());
                     retry.log_shorter_since = None;
                     retry.next_wait()
                 }
@@ -140,7 +140,7 @@ impl Task {
                     if retry.log_shorter_for() >= self.options.log_shorter_patience {
                         break halt(&halted);
                     }
-                    self.publish_retry(&chain_of(&halted));
+                    self.publish_retry(&Causes(&halted).to_string());
                     retry.next_wait()
                 }
                 Err(Stop::Halted(halted)) => break halt(&halted),
@@ -204,7 +204,7 @@ impl Task {
 }
 
 fn halt(halted: &Halted) -> Activity {
-    let reason = chain_of(halted);
+    let reason = Causes(halted).to_string();
     tracing::error!(reason, "a partition of the projections stopped");
     Activity::Halted { reason: reason.into() }
 }

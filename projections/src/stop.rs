@@ -105,15 +105,3 @@ impl From<stockledger_log::Error> for Stop {
         }
     }
 }
-
-/// An error and everything behind it, in one line.
-pub(crate) fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}

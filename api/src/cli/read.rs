@@ -9,10 +9,11 @@ use tower::ServiceExt;
 
 use super::output::{self, Format, cell};
 use super::{Context, Exit, Failure};
-use crate::client::{Client, segment};
+use crate::client::Client;
 use crate::config::Roles;
 use crate::http;
 use crate::node::Node;
+use crate::text::segment;
 
 const PAGE: usize = 500;
 

@@ -10,6 +10,7 @@
 //! offset        0         1       2          3          4 = end (the next record's offset)
 //! ```
 
+mod causes;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod memory;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+pub use causes::Causes;
 pub use memory::MemoryLog;
 pub use sqlite::SqliteLog;
 

@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use stockledger_domain::Invalid;
+use stockledger_log::Causes;
 use stockledger_schemas::Position;
 use stockledger_schemas::refusal::Shortage;
 
@@ -191,7 +192,7 @@ impl Problem {
     /// Tells the log what the caller is not told; once, with everything that caused it.
     pub(super) fn log_cause(&self, request_id: &str, path: &str) {
         let Some(cause) = &self.0.cause else { return };
-        let (code, cause) = (self.0.code.as_str(), Chain(cause.as_ref()));
+        let (code, cause) = (self.0.code.as_str(), Causes(cause.as_ref()));
         if self.0.code == Code::Internal {
             tracing::error!(request_id, path, code, %cause, "a request met a fault");
         } else {
@@ -226,20 +227,5 @@ impl IntoResponse for Problem {
         let mut response = self.0.code.status().into_response();
         response.extensions_mut().insert(self);
         response
-    }
-}
-
-/// An error with everything that caused it, in one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(formatter, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }

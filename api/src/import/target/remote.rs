@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::HeaderValue;
 use serde::Deserialize;
 use stockledger_domain::command::Checked;
 use stockledger_schemas::{Position, SiteId};
@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use super::line::{Body, Line};
 use super::{Answered, Error, Outcome, Submission, Target};
-use crate::client::{self, Client, Problem, segment};
+use crate::client::{self, Client, Problem};
+use crate::http::headers::LEDGER_MIN_POSITION;
+use crate::text::segment;
 
 /// How long the projections of the server may take to come level with the last command.
 const LEVEL_WITHIN: Duration = Duration::from_secs(300);
@@ -19,8 +21,6 @@ const LEVEL_WITHIN: Duration = Duration::from_secs(300);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Rows of one page of a list.
 const PAGE_ROWS: usize = 500;
-
-const LEDGER_MIN_POSITION: HeaderName = HeaderName::from_static("ledger-min-position");
 
 /// A server.
 #[derive(Debug, Clone)]

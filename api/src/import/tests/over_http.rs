@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::shop::{Shop, import, options};
 use super::{file, source};
-use crate::client::{self, Client, Headers, segment};
+use crate::client::{self, Client, Headers};
 use crate::import::{Error, Remote, Source};
+use crate::text::segment;
 
 async fn remote(shop: &Shop) -> Remote {
     Remote::new(Client::new(&shop.serve().await).expect("an address"))

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use stockledger_chain::Halt;
 use stockledger_domain::{Impossible, Partition};
-use stockledger_log::Log;
+use stockledger_log::{Causes, Log};
 use stockledger_schemas::{Nonce, PartitionId, Timestamp};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
@@ -220,7 +220,7 @@ impl Writer {
                     }
                 }
                 Ended::Unavailable(error) => {
-                    tracing::warn!(partition = %self.partition, error = %Chain(&error), "the log is not available");
+                    tracing::warn!(partition = %self.partition, error = %Causes(&error), "the log is not available");
                     if self.pause(self.options.log_retry_after).await {
                         break;
                     }
@@ -316,19 +316,4 @@ pub enum OpenError {
     /// The log is not the one that was remembered.
     #[error(transparent)]
     Snapshot(#[from] crate::snapshot::Error),
-}
-
-/// An error with everything that caused it, in one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(formatter, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
 }

@@ -1,7 +1,7 @@
 //! From acknowledgements to answers.
 
 use stockledger_chain::State;
-use stockledger_log::Delivery;
+use stockledger_log::{Causes, Delivery};
 use stockledger_schemas::{Decision, Event, Position, Scope};
 
 use super::confirmed::order_of;
@@ -31,7 +31,7 @@ impl Writer {
                 }
                 Some(Delivery::Appended { offset }) => self.read_back(seq, offset).await?,
                 Some(Delivery::Unknown(error)) => {
-                    tracing::warn!(partition = %self.partition, seq, error = %super::Chain(&error), "an append failed");
+                    tracing::warn!(partition = %self.partition, seq, error = %Causes(&error), "an append failed");
                     return Err(Ended::OutcomeUnknown);
                 }
                 None => return Err(Ended::OutcomeUnknown),
