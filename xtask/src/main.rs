@@ -2,14 +2,17 @@
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
 //! house rules that no compiler knows, `readme` runs what the README tells people to run, `services` starts and stops the real
-//! servers that tests need. Nothing here is shipped.
+//! servers that tests need, `guard` cleans up after a task. Nothing here is shipped.
 
+mod guard;
 mod readme;
 mod report;
 mod run;
+mod servers;
 mod services;
 mod test;
 mod tidy;
+mod wait;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,9 +28,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Prove the project: format, house rules, lints, documentation, tests, README commands
+    /// Prove the project: format, house rules, lints, documentation, tests on real servers, README commands
     Test {
-        /// Leave out the documentation build and the README commands
+        /// Leave out the documentation build, the tests that need servers, and the README commands
         #[arg(long)]
         quick: bool,
     },
@@ -40,15 +43,19 @@ enum Task {
         #[command(subcommand)]
         action: services::Action,
     },
+    /// Wait until a task is gone, and clean up after it; tasks start this themselves
+    #[command(hide = true)]
+    Guard { mark: String },
 }
 
 fn main() -> ExitCode {
     let root = root();
     let outcome = match Arguments::parse().task {
-        Task::Test { quick } => test::run(root, quick),
+        Task::Test { quick } => guard::guarded(|| test::run(root, quick)),
         Task::Tidy => tidy::run(root),
-        Task::Readme => readme::run(root),
+        Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
+        Task::Guard { mark } => guard::watch(root, &mark),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

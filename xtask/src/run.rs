@@ -1,8 +1,9 @@
-//! Runs cargo and says clearly when it fails.
+//! Runs cargo and says clearly when it fails; finds processes and signals them.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -20,6 +21,19 @@ pub(crate) fn to_success(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("`{shown}` does not start"))?;
     ensure!(status.success(), "`{shown}` failed: {status}");
     Ok(())
+}
+
+/// The ids of all processes of the machine, as far as `/proc` tells.
+pub(crate) fn process_ids() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Signals processes, or process groups with a `-` before them, by the shell's own `kill`: a bare machine may have no
+/// other. That some ended meanwhile is no error.
+pub(crate) fn signal(name: &str, targets: &[String]) {
+    let kill = ["-c", "for target in \"$@\"; do kill -s \"$0\" -- \"$target\"; done", name];
+    let _ = Command::new("sh").args(kill).args(targets).stderr(Stdio::null()).status();
 }
 
 fn shown(command: &Command) -> String {

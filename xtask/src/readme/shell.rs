@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::run::signal;
+
 /// How long a process may take to end by itself once it was asked to.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
@@ -50,11 +52,8 @@ impl Shell {
         }
     }
 
-    fn signal(&self, signal: &str) {
-        // The shell's own `kill`: a bare machine may have no other. That nothing is left to signal is no error.
-        let group = self.group.to_string();
-        let kill = ["-c", "kill -s \"$0\" -- \"-$1\"", signal, &group];
-        let _ = Command::new("sh").args(kill).stderr(Stdio::null()).status();
+    fn signal(&self, name: &str) {
+        signal(name, &[format!("-{}", self.group)]);
     }
 }
 

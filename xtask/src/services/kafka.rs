@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use super::Kind;
 use super::command::Command;
 use super::container::{Container, ensure_network};
+use super::kind::Product;
 use super::member::Member;
 use super::ports::Ports;
 use super::process::Process;
@@ -66,7 +67,7 @@ pub(super) fn processes(kind: Kind, places: &Places, ports: &mut Ports) -> Resul
         let command = java.clone().with(["kafka.Kafka", &settings]);
         members.push(Member::Process(Process::new(command, directory.join(format!("{}.log", broker.id)))));
     }
-    Ok(Service { kind, address: address(&brokers), members })
+    Ok(Service::new(kind, address(&brokers), members))
 }
 
 /// Brokers in containers, on a network of their own.
@@ -78,7 +79,7 @@ pub(super) fn containers(kind: Kind, ports: &mut Ports) -> Result<Service> {
         let arguments = container_arguments(kind, broker, &brokers, &cluster);
         Member::Container(Container::new(container_name(broker.client_port), arguments))
     };
-    Ok(Service { kind, address: address(&brokers), members: brokers.iter().map(member).collect() })
+    Ok(Service::new(kind, address(&brokers), brokers.iter().map(member).collect()))
 }
 
 fn count(kind: Kind) -> usize {
@@ -193,7 +194,7 @@ fn container_arguments(kind: Kind, broker: &Broker, brokers: &[Broker], cluster:
         format!("127.0.0.1:{port}:{port}"),
     ];
     arguments.extend(variables.flat_map(|variable| ["--env".to_owned(), variable]));
-    arguments.push(kind.image().to_owned());
+    arguments.push(Product::Kafka.image().to_owned());
     arguments
 }
 
@@ -254,8 +255,8 @@ fn dependency((group, artifact, version): (&str, &str, &str)) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        Broker, Kind, Ports, brokers_in_containers, brokers_on_loopback, cluster_id, container_arguments,
-        settings,
+        Broker, Kind, Ports, Product, brokers_in_containers, brokers_on_loopback, cluster_id,
+        container_arguments, settings,
     };
 
     fn value(broker: &Broker, brokers: &[Broker], name: &str) -> String {
@@ -298,7 +299,7 @@ mod tests {
             "KAFKA_ADVERTISED_LISTENERS=CLIENTS://127.0.0.1:{port},BROKERS://stockledger-kafka-{port}:9094"
         );
         assert!(arguments.contains(&advertised), "{arguments:?}");
-        assert_eq!(arguments.last().unwrap(), Kind::Kafka3.image());
+        assert_eq!(arguments.last().unwrap(), Product::Kafka.image());
     }
 
     #[test]

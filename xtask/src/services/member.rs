@@ -36,6 +36,15 @@ impl Member {
         }
     }
 
+    /// Ends it at once, as a crash would, and returns when it is gone. Its data stay.
+    pub(super) fn kill(&self) -> Result<()> {
+        match self {
+            _ if !self.is_running() => Ok(()),
+            Self::Process(process) => process.kill(),
+            Self::Container(container) => container.kill(),
+        }
+    }
+
     /// Stops it, whether it runs or not.
     pub(super) fn stop(&self) -> Result<()> {
         match self {

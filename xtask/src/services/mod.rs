@@ -2,7 +2,10 @@
 //!
 //! Three ways, in this order: an address given in the environment wins and nothing is started; where Docker answers and has
 //! the image, a container; else a process of a published package, unpacked below `target/services/`. The system stays as it
-//! is, but for Java and Maven, which are installed where that is possible. Each server listens on a free loopback port.
+//! is, but for Java, Maven and kcat, which are installed where that is possible. Each server listens on a free loopback port.
+//!
+//! Every server goes on until `down`, or until the test run that started it ends. Tests of faults kill servers of their own, see
+//! `fault`; no other test may use these, and one such test at a time uses each.
 //!
 //! What runs stands in `state`, how a server is prepared in `kafka` and `sql`, what runs it in `process` and `container`,
 //! and how it shows that it answers in `probe`. Tests use [`Running`]; it stops what it started.
@@ -10,6 +13,7 @@
 mod command;
 mod container;
 mod debian;
+mod fault;
 mod kafka;
 mod kind;
 mod member;
@@ -19,7 +23,6 @@ mod process;
 mod sql;
 mod state;
 mod tools;
-mod wait;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -29,15 +32,21 @@ use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 
 use crate::report::{duration, say};
+use crate::{guard, wait};
 pub(crate) use kind::Kind;
+use kind::Product;
 use member::Member;
 use ports::Ports;
 use state::{Service, State};
+pub(crate) use tools::ensure_kcat;
 
 /// How long a server may take until it answers. On a machine that is busy with tests, three brokers need most of it.
 const START_TIME_MAX: Duration = Duration::from_secs(180);
 /// How much of a server's log is shown when it does not start.
 const LOG_LINES_SHOWN: usize = 20;
+
+/// The variable that tells tests of faults which program kills servers and starts them again.
+pub(crate) const PROGRAM_VARIABLE: &str = "STOCKLEDGER_TEST_SERVICES";
 
 /// What to do with the servers.
 #[derive(Subcommand)]
@@ -57,6 +66,18 @@ pub(crate) enum Action {
         /// All, if none is named
         kinds: Vec<Kind>,
     },
+    /// Kill a server as a crash would, and return when it is gone
+    Kill {
+        kind: Kind,
+        /// Which broker of several, from 1; all if it is left out
+        number: Option<usize>,
+    },
+    /// Start a server again that was killed, at its port and with its data, and return when it answers
+    Start {
+        kind: Kind,
+        /// Which broker of several, from 1; all that do not run if it is left out
+        number: Option<usize>,
+    },
 }
 
 /// Performs an action of the command line.
@@ -65,7 +86,22 @@ pub(crate) fn run(root: &Path, action: Action) -> Result<()> {
         Action::Up { kinds } => up(root, &named_or_all(kinds)),
         Action::Down { kinds } => down(root, &named_or_all(kinds)),
         Action::Status { kinds } => status(root, &named_or_all(kinds)),
+        Action::Kill { kind, number } => fault::kill(root, kind, number),
+        Action::Start { kind, number } => fault::start(root, kind, number),
     }
+}
+
+/// The path of this program, for tests that call it.
+pub(crate) fn program() -> Result<String> {
+    let program = std::env::current_exe().context("finding the program of this task")?;
+    program.to_str().map(ToOwned::to_owned).with_context(|| format!("{} is no UTF-8", program.display()))
+}
+
+/// Stops what a run started and, since it was killed, did not stop itself.
+pub(crate) fn stop_of_run(root: &Path, mark: &str) -> Result<()> {
+    let mut state = State::open(root)?;
+    let left = state.of_run(mark);
+    left.into_iter().try_for_each(|kind| stop(&mut state, kind))
 }
 
 fn named_or_all(kinds: Vec<Kind>) -> Vec<Kind> {
@@ -78,6 +114,7 @@ fn up(root: &Path, kinds: &[Kind]) -> Result<()> {
     for kind in kinds {
         writeln!(output, "{}={}", kind.variable(), running.address(*kind)?).context("printing an address")?;
     }
+    writeln!(output, "{PROGRAM_VARIABLE}={}", program()?).context("printing the path of this program")?;
     running.keep();
     Ok(())
 }
@@ -150,11 +187,11 @@ impl<'a> Running<'a> {
     /// drops `self`, which locks it to stop the servers.
     fn start_all(&mut self, kinds: &[Kind]) -> Result<()> {
         let mut state = State::open(self.root)?;
-        let mut ports = Ports::new();
+        let mut preparation = Preparation { ports: Ports::new(), images: vec![] };
         for kind in kinds {
             let address = match kind.given_address() {
                 Some(address) => given(*kind, address),
-                None => self.launch(&mut state, *kind, &mut ports)?,
+                None => self.launch(&mut state, *kind, &mut preparation)?,
             };
             self.addresses.push((*kind, address));
         }
@@ -165,9 +202,9 @@ impl<'a> Running<'a> {
     }
 
     /// Starts what does not run of one service: all of it, or what died since it was started.
-    fn launch(&mut self, state: &mut State, kind: Kind, ports: &mut Ports) -> Result<String> {
+    fn launch(&mut self, state: &mut State, kind: Kind, preparation: &mut Preparation) -> Result<String> {
         if state.find(kind).is_none() {
-            let service = prepare(state, kind, ports).with_context(|| format!("preparing {kind}"))?;
+            let service = preparation.prepare(state, kind).with_context(|| format!("preparing {kind}"))?;
             state.put(service)?;
         }
         let service = state.find(kind).context("a service that was just prepared")?;
@@ -182,6 +219,11 @@ impl<'a> Running<'a> {
         for index in stopped {
             state.change(kind, |service| service.members[index].start())?;
         }
+        // Ours to stop from now on, also if another task prepared it.
+        state.change(kind, |service| {
+            service.run = guard::mark();
+            Ok(())
+        })?;
         Ok(address)
     }
 }
@@ -204,30 +246,63 @@ fn given(kind: Kind, address: String) -> String {
     address
 }
 
-/// A service whose data is new and which was not started yet.
-fn prepare(state: &State, kind: Kind, ports: &mut Ports) -> Result<Service> {
-    let places = state.places();
-    places.clear(kind)?;
-    let in_container = container::can_run(kind.image());
-    say(&format!(
-        "{kind}: preparing {}",
-        if in_container { "a container" } else { "processes of its packages" }
-    ));
-    match kind {
-        Kind::Kafka | Kind::Kafka3 if in_container => kafka::containers(kind, ports),
-        Kind::Kafka | Kind::Kafka3 => kafka::processes(kind, places, ports),
-        Kind::Mysql | Kind::Mariadb if in_container => sql::container(kind, places, ports),
-        Kind::Mysql | Kind::Mariadb => sql::process(kind, places, ports),
+/// What the services that are made in one go have in common.
+struct Preparation {
+    ports: Ports,
+    /// Whether a container can be made of the image of a product, as far as that was found out: a pull takes time, also
+    /// where it fails.
+    images: Vec<(Product, bool)>,
+}
+
+impl Preparation {
+    /// A service whose data is new and which was not started yet.
+    fn prepare(&mut self, state: &State, kind: Kind) -> Result<Service> {
+        let places = state.places();
+        places.clear(kind)?;
+        let in_container = self.can_be_in_container(kind.product());
+        let form = if in_container { "a container" } else { "processes of its packages" };
+        say(&format!("{kind}: preparing {form}"));
+        let ports = &mut self.ports;
+        match kind.product() {
+            Product::Kafka if in_container => kafka::containers(kind, ports),
+            Product::Kafka => kafka::processes(kind, places, ports),
+            Product::Mysql | Product::Mariadb if in_container => sql::container(kind, places, ports),
+            Product::Mysql | Product::Mariadb => sql::process(kind, places, ports),
+        }
     }
+
+    fn can_be_in_container(&mut self, product: Product) -> bool {
+        if let Some((_, known)) = self.images.iter().find(|(known, _)| *known == product) {
+            return *known;
+        }
+        let can_run = container::can_run(product.image());
+        self.images.push((product, can_run));
+        can_run
+    }
+}
+
+/// What is waited for: the members of a server that have to go on while it comes to answer.
+struct Waiting<'a> {
+    kind: Kind,
+    address: &'a str,
+    members: &'a [Member],
 }
 
 fn wait_until_it_answers(state: &State, kind: Kind) -> Result<()> {
     let service = state.find(kind).context("a service that was just started")?;
+    let address = &service.address;
     let began = Instant::now();
+    wait_for(&Waiting { kind, address, members: &service.members }, || probe::answers(kind, address))?;
+    say(&format!("{kind}: answers at {address} after {}", duration(began.elapsed())));
+    Ok(())
+}
+
+fn wait_for(waiting: &Waiting, answers: impl Fn() -> bool) -> Result<()> {
+    let Waiting { kind, address, members } = waiting;
     let mut dead = None;
     let answers = wait::until(START_TIME_MAX, || {
-        dead = service.members.iter().find(|member| !member.is_running());
-        dead.is_some() || probe::answers(kind, &service.address)
+        dead = members.iter().find(|member| !member.is_running());
+        dead.is_some() || answers()
     });
     if let Some(member) = dead {
         bail!(
@@ -237,11 +312,9 @@ fn wait_until_it_answers(state: &State, kind: Kind) -> Result<()> {
         );
     }
     if !answers {
-        let logs: Vec<String> =
-            service.members.iter().map(|member| member.log_tail(LOG_LINES_SHOWN)).collect();
-        bail!("{kind} does not answer at {} after {START_TIME_MAX:?}\n{}", service.address, logs.join("\n"));
+        let logs: Vec<String> = members.iter().map(|member| member.log_tail(LOG_LINES_SHOWN)).collect();
+        bail!("{kind} does not answer at {address} after {START_TIME_MAX:?}\n{}", logs.join("\n"));
     }
-    say(&format!("{kind}: answers at {} after {}", service.address, duration(began.elapsed())));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::Kind;
+use super::kind::Product;
 
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 /// More than three brokers ever say.
@@ -18,11 +19,24 @@ pub(super) fn answers(kind: Kind, address: &str) -> bool {
     let Ok(count) = i32::try_from(endpoints.len()) else {
         return false;
     };
-    let answers_at = |endpoint: &SocketAddr| match kind {
-        Kind::Kafka | Kind::Kafka3 => kafka_brokers(*endpoint).is_ok_and(|brokers| brokers == count),
-        Kind::Mysql | Kind::Mariadb => is_greeted(*endpoint).unwrap_or(false),
+    let answers_at = |endpoint: &SocketAddr| match kind.product() {
+        Product::Kafka => kafka_brokers(*endpoint).is_ok_and(|brokers| brokers == count),
+        Product::Mysql | Product::Mariadb => is_greeted(*endpoint).unwrap_or(false),
     };
     count > 0 && endpoints.iter().all(answers_at)
+}
+
+/// Whether one of the servers behind an address answers, counted from zero, while some of them may be gone. A broker has to
+/// know that at least `running_count` are alive.
+pub(super) fn one_answers(kind: Kind, address: &str, index: usize, running_count: usize) -> bool {
+    let (endpoints, running_count) = (endpoints(address), i32::try_from(running_count));
+    let (Some(endpoint), Ok(running_count)) = (endpoints.get(index), running_count) else {
+        return false;
+    };
+    match kind.product() {
+        Product::Kafka => kafka_brokers(*endpoint).is_ok_and(|brokers| brokers >= running_count),
+        Product::Mysql | Product::Mariadb => is_greeted(*endpoint).unwrap_or(false),
+    }
 }
 
 /// `host:port,host:port` or `scheme://login@host:port/database`. Our own addresses name hosts by number.
@@ -82,7 +96,7 @@ fn connect(endpoint: SocketAddr) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, answers, endpoints};
+    use super::{Kind, answers, endpoints, one_answers};
     use std::io::Write as _;
     use std::net::{SocketAddr, TcpListener};
     use std::thread;
@@ -121,7 +135,10 @@ mod tests {
         let knows_one: &[u8] = b"\0\0\0\x0c\0\0\0\x07\0\0\0\x01\0\0\0\x01";
         let (one, other) = (server(knows_one), server(knows_one));
         assert!(answers(Kind::Kafka, &one.to_string()));
-        assert!(!answers(Kind::Kafka3, &format!("{one},{other}")));
+        let both = format!("{one},{other}");
+        assert!(!answers(Kind::Kafka3, &both));
+        assert!(one_answers(Kind::Kafka3, &both, 1, 1));
+        assert!(!one_answers(Kind::Kafka3, &both, 1, 2) && !one_answers(Kind::Kafka3, &both, 2, 1));
         assert!(!answers(Kind::Kafka, &server(b"\0\0\0\x08\0\0\0\x06\0\0\0\x01").to_string()));
         assert!(!answers(Kind::Kafka, &server(b"\xff\xff\xff\xff").to_string()));
         assert!(!answers(Kind::Kafka, ""));

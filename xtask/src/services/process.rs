@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{self, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
-use super::wait;
+use crate::run::{process_ids, signal};
+use crate::{guard, wait};
 
 /// How long a server may take to end by itself, and how long the system may take to end it. The first is short: its data
 /// are removed afterwards, and the last of three brokers would wait for the others much longer.
@@ -34,14 +35,15 @@ impl Process {
         Self { command, log, pid: None }
     }
 
-    /// Starts it in a process group of its own: what ends the task in a terminal does not end the server.
+    /// Starts it in a process group of its own: what ends the task in a terminal does not end the server. It does not carry
+    /// the mark of a run either, since a run may restart servers that are not its own.
     pub(super) fn start(&mut self) -> Result<()> {
         let program = self.command.program.display();
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("opening {}", self.log.display()))?;
         let errors = log.try_clone().context("opening a log twice")?;
         let mut command = self.command.to_process();
-        command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+        command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0).env_remove(guard::MARK);
         let mut child = command.spawn().with_context(|| format!("`{program}` does not start"))?;
         self.pid = Some(child.id());
         // Takes note of its end, if that comes before ours: it would stay in the table of processes.
@@ -61,9 +63,15 @@ impl Process {
     /// Waits until the process has ended, and ends it if it does not in time.
     pub(super) fn stop(&self) -> Result<()> {
         self.ask_to_stop();
-        if !wait::until(TERMINATE_TIME_MAX, || !self.is_running()) {
-            self.signal("KILL");
+        if wait::until(TERMINATE_TIME_MAX, || !self.is_running()) {
+            return Ok(());
         }
+        self.kill()
+    }
+
+    /// Ends the process at once, as a crash would, and returns when it is gone.
+    pub(super) fn kill(&self) -> Result<()> {
+        self.signal("KILL");
         ensure!(wait::until(KILL_TIME_MAX, || !self.is_running()), "{} does not end", self.description());
         Ok(())
     }
@@ -77,20 +85,19 @@ impl Process {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
+    /// A task that was killed may have started the process and not have noted its id: then the process is looked for.
     fn running_pid(&self) -> Option<u32> {
-        self.pid.filter(|pid| {
+        let is_it = |pid: &u32| {
             // A process that ended and was not waited for has an empty command line.
             fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| self.command.is_run_by(&line))
-        })
+        };
+        self.pid.filter(is_it).or_else(|| process_ids().into_iter().find(is_it))
     }
 
-    /// Signals by the shell's own `kill`: a bare machine may have no other. That the process ended meanwhile is no error.
-    fn signal(&self, signal: &str) {
-        let Some(pid) = self.running_pid() else {
-            return;
-        };
-        let kill = ["-c", "kill -s \"$0\" \"$1\"", signal, &pid.to_string()];
-        let _ = process::Command::new("sh").args(kill).stderr(Stdio::null()).status();
+    fn signal(&self, name: &str) {
+        if let Some(pid) = self.running_pid() {
+            signal(name, &[pid.to_string()]);
+        }
     }
 }
 
@@ -116,6 +123,18 @@ mod tests {
         process.stop().unwrap();
         assert!(!process.is_running());
         process.stop().unwrap();
+    }
+
+    #[test]
+    fn finds_a_process_whose_id_was_not_noted() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "mkfifo \"$0/pipe\" && echo hello && read line < \"$0/pipe\"";
+        let mut process = shell(&directory, script);
+        process.start().unwrap();
+        let forgotten = shell(&directory, script);
+        assert!(wait::until(Duration::from_secs(30), || forgotten.is_running()));
+        forgotten.kill().unwrap();
+        assert!(!process.is_running());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::Kind;
 use super::command::Command;
 use super::container::Container;
 use super::debian::{Packages, Unpacked, unpacked};
+use super::kind::Product;
 use super::member::Member;
 use super::ports::Ports;
 use super::process::Process;
@@ -44,20 +45,21 @@ const PORT_IN_CONTAINER: u16 = 3306;
 
 /// A server from packages, with new data.
 pub(super) fn process(kind: Kind, places: &Places, ports: &mut Ports) -> Result<Service> {
-    let packages = if kind == Kind::Mariadb { &MARIADB } else { &MYSQL };
+    let product = kind.product();
+    let packages = if product == Product::Mariadb { &MARIADB } else { &MYSQL };
     let unpacked = unpacked(&places.packages(), packages)?;
     let directory = places.data(kind);
     fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
-    let server = server(kind, &unpacked, &directory)?;
-    match kind {
-        Kind::Mariadb => initialize_mariadb(&server, &unpacked, &directory)?,
+    let server = server(product, &unpacked, &directory)?;
+    match product {
+        Product::Mariadb => initialize_mariadb(&server, &unpacked, &directory)?,
         _ => succeed(&mut server.clone().with(["--initialize-insecure"]).to_process()).map(drop)?,
     }
     let account = write_account(&directory)?;
     let port = ports.take()?;
-    let command = server.with(settings(kind, port)).with([format!("--init-file={account}")]);
+    let command = server.with(settings(product, port)).with([format!("--init-file={account}")]);
     let process = Process::new(command, directory.join("server.log"));
-    Ok(Service { kind, address: address(port), members: vec![Member::Process(process)] })
+    Ok(Service::new(kind, address(port), vec![Member::Process(process)]))
 }
 
 /// A server in a container.
@@ -66,14 +68,14 @@ pub(super) fn container(kind: Kind, places: &Places, ports: &mut Ports) -> Resul
     fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
     let account = write_account(&directory)?;
     let port = ports.take()?;
-    let container =
-        Container::new(format!("stockledger-{kind}-{port}"), container_arguments(kind, port, &account));
-    Ok(Service { kind, address: address(port), members: vec![Member::Container(container)] })
+    let arguments = container_arguments(kind.product(), port, &account);
+    let container = Container::new(format!("stockledger-{kind}-{port}"), arguments);
+    Ok(Service::new(kind, address(port), vec![Member::Container(container)]))
 }
 
 /// The server with what it needs for every purpose. `--no-defaults` must come first.
-fn server(kind: Kind, unpacked: &Unpacked, directory: &Path) -> Result<Command> {
-    let program = if kind == Kind::Mariadb { "usr/sbin/mariadbd" } else { "usr/sbin/mysqld" };
+fn server(product: Product, unpacked: &Unpacked, directory: &Path) -> Result<Command> {
+    let program = if product == Product::Mariadb { "usr/sbin/mariadbd" } else { "usr/sbin/mysqld" };
     let user: &[&str] = if is_root() { &["--user=root"] } else { &[] };
     Ok(unpacked.command(program)?.with(["--no-defaults"]).with(user.iter().copied()).with([
         format!("--datadir={}", directory.join("data").display()),
@@ -84,14 +86,14 @@ fn server(kind: Kind, unpacked: &Unpacked, directory: &Path) -> Result<Command> 
 
 /// The socket and the file with the process id lie in the data directory, where the server works: the whole path might be
 /// too long for a socket.
-fn settings(kind: Kind, port: u16) -> Vec<String> {
+fn settings(product: Product, port: u16) -> Vec<String> {
     let mut settings = vec![
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),
         "--socket=server.sock".to_owned(),
         "--pid-file=server.pid".to_owned(),
     ];
-    if kind == Kind::Mysql {
+    if product == Product::Mysql {
         // Without the second, MySQL wants a directory that the package would have made.
         settings.extend(["--mysqlx=OFF".to_owned(), "--secure-file-priv=".to_owned()]);
     }
@@ -123,9 +125,9 @@ fn address(port: u16) -> String {
 }
 
 /// The images run the scripts of a directory when they make their data.
-fn container_arguments(kind: Kind, port: u16, account: &str) -> Vec<String> {
-    let no_password = match kind {
-        Kind::Mariadb => "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=yes",
+fn container_arguments(product: Product, port: u16, account: &str) -> Vec<String> {
+    let no_password = match product {
+        Product::Mariadb => "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=yes",
         _ => "MYSQL_ALLOW_EMPTY_PASSWORD=yes",
     };
     [
@@ -135,7 +137,7 @@ fn container_arguments(kind: Kind, port: u16, account: &str) -> Vec<String> {
         &format!("{account}:/docker-entrypoint-initdb.d/account.sql:ro"),
         "--env",
         no_password,
-        kind.image(),
+        product.image(),
     ]
     .map(ToOwned::to_owned)
     .to_vec()
@@ -143,24 +145,24 @@ fn container_arguments(kind: Kind, port: u16, account: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, container_arguments, settings};
+    use super::{Product, container_arguments, settings};
 
     #[test]
     fn a_server_listens_on_the_loopback_address_only() {
-        for kind in [Kind::Mysql, Kind::Mariadb] {
+        for product in [Product::Mysql, Product::Mariadb] {
             assert!(
-                settings(kind, 20_000)
+                settings(product, 20_000)
                     .starts_with(&["--port=20000".into(), "--bind-address=127.0.0.1".into()])
             );
-            let container = container_arguments(kind, 20_000, "/account.sql");
+            let container = container_arguments(product, 20_000, "/account.sql");
             assert!(container.contains(&"127.0.0.1:20000:3306".to_owned()));
-            assert_eq!(container.last().unwrap(), kind.image());
+            assert_eq!(container.last().unwrap(), product.image());
         }
     }
 
     #[test]
     fn only_mysql_is_told_what_only_mysql_knows() {
-        let of_mysql = |kind| settings(kind, 1).iter().any(|setting| setting.starts_with("--mysqlx"));
-        assert!(of_mysql(Kind::Mysql) && !of_mysql(Kind::Mariadb));
+        let of_mysql = |product| settings(product, 1).iter().any(|setting| setting.starts_with("--mysqlx"));
+        assert!(of_mysql(Product::Mysql) && !of_mysql(Product::Mariadb));
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use super::member::Member;
+use crate::guard;
 use crate::report::say;
 
 /// The servers behind one address.
@@ -17,6 +18,16 @@ pub(super) struct Service {
     /// In the form of the variable of its kind: `host:port,...` or a database URL.
     pub(super) address: String,
     pub(super) members: Vec<Member>,
+    /// The mark of the run that started it and stops it again, if it was started by one.
+    #[serde(default)]
+    pub(super) run: Option<String>,
+}
+
+impl Service {
+    /// A service that was not started yet.
+    pub(super) fn new(kind: Kind, address: String, members: Vec<Member>) -> Self {
+        Self { kind, address, members, run: guard::mark() }
+    }
 }
 
 /// Where things lie.
@@ -66,6 +77,12 @@ impl State {
 
     pub(super) fn find(&self, kind: Kind) -> Option<&Service> {
         self.services.iter().find(|service| service.kind == kind)
+    }
+
+    /// What a run started and did not stop yet.
+    pub(super) fn of_run(&self, mark: &str) -> Vec<Kind> {
+        let of_run = self.services.iter().filter(|service| service.run.as_deref() == Some(mark));
+        of_run.map(|service| service.kind).collect()
     }
 
     pub(super) fn put(&mut self, service: Service) -> Result<()> {
@@ -144,7 +161,7 @@ mod tests {
 
     fn service(kind: Kind, address: &str) -> Service {
         let process = Process::new(Command::new("server").with(["--port=1"]), "server.log".into());
-        Service { kind, address: address.to_owned(), members: vec![Member::Process(process)] }
+        Service { run: None, ..Service::new(kind, address.to_owned(), vec![Member::Process(process)]) }
     }
 
     #[test]
@@ -173,6 +190,20 @@ mod tests {
         assert_eq!(outcome.unwrap_err().to_string(), "halfway");
         drop(state);
         assert_eq!(State::open(root.path()).unwrap().find(Kind::Kafka).unwrap().address, "after");
+    }
+
+    #[test]
+    fn a_run_finds_what_it_started_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let mut state = State::open(root.path()).unwrap();
+        let of = |run: &str, kind| Service { run: Some(run.to_owned()), ..service(kind, "127.0.0.1:1") };
+        state.put(of("1-a", Kind::Kafka)).unwrap();
+        state.put(of("2-b", Kind::Mysql)).unwrap();
+        state.put(service(Kind::Mariadb, "127.0.0.1:3")).unwrap();
+        drop(state);
+        let state = State::open(root.path()).unwrap();
+        assert_eq!(state.of_run("1-a"), [Kind::Kafka]);
+        assert_eq!(state.of_run("1"), []);
     }
 
     #[test]

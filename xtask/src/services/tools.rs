@@ -42,10 +42,19 @@ pub(super) fn ensure_java_and_maven() -> Result<()> {
     Ok(())
 }
 
+/// Makes sure that there is kcat, with which a test looks at a topic as people do.
+pub(crate) fn ensure_kcat() -> Result<()> {
+    if says("kcat", "-V") { Ok(()) } else { install("kcat") }
+}
+
 /// Whether a program is there that can say its version.
 pub(super) fn is_there(program: &str) -> bool {
+    says(program, "--version")
+}
+
+fn says(program: &str, argument: &str) -> bool {
     let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(argument).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether the condition became true in time. It is looked at once at least.
-pub(super) fn until(time_max: Duration, mut condition: impl FnMut() -> bool) -> bool {
+pub(crate) fn until(time_max: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     while !condition() {
         if began.elapsed() >= time_max {
