@@ -11,10 +11,17 @@ use serde::Deserialize;
 use stockledger_schemas::Name;
 use stockledger_schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
 
+pub use self::address::{LogAddress, ProjectionsAddress};
+pub use stockledger_log::kafka::Profile;
+
+mod address;
+
 /// The file that is read when no other is named.
 const FILE_DEFAULT: &str = "stockledger.toml";
 const LOG_FILE: &str = "log.sqlite";
 const PROJECTIONS_FILE: &str = "projections.sqlite";
+/// Not a flag: what stands on a command line can be seen by everybody on the machine.
+const PASSWORD_VARIABLE: &str = "STOCKLEDGER_PROJECTIONS_PASSWORD";
 
 /// What can be set by a flag or by the environment. The same names, without dashes, are the keys of the file.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -26,10 +33,10 @@ pub struct Flags {
     /// Where the data lives: SQLite files, snapshots [default: ./stockledger-data]
     #[arg(long, global = true, value_name = "DIR", env = "STOCKLEDGER_DATA_DIR", hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
-    /// The log: sqlite:PATH [default: a file in the data directory]
+    /// The log: sqlite:PATH or kafka://HOST:PORT,../TOPIC [default: a file in the data directory]
     #[arg(long, global = true, value_name = "ADDRESS", env = "STOCKLEDGER_LOG", hide_env_values = true)]
     pub log: Option<String>,
-    /// The read tables: sqlite:PATH [default: a file in the data directory]
+    /// The read tables: sqlite:PATH or mysql://USER@HOST:PORT/DATABASE [default: a file in the data directory]
     #[arg(
         long,
         global = true,
@@ -38,6 +45,18 @@ pub struct Flags {
         hide_env_values = true
     )]
     pub projections: Option<String>,
+    /// File with the password of the read tables' database; STOCKLEDGER_PROJECTIONS_PASSWORD may hold it instead
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "STOCKLEDGER_PROJECTIONS_PASSWORD_FILE",
+        hide_env_values = true
+    )]
+    pub projections_password_file: Option<PathBuf>,
+    /// How safe a Kafka topic must be: production, or dev for a single broker [default: production]
+    #[arg(long, global = true, value_name = "PROFILE", env = "STOCKLEDGER_PROFILE", hide_env_values = true)]
+    pub profile: Option<String>,
     /// Where to answer HTTP [default: 127.0.0.1:7070]
     #[arg(long, global = true, value_name = "HOST:PORT", env = "STOCKLEDGER_LISTEN", hide_env_values = true)]
     pub listen: Option<String>,
@@ -69,6 +88,8 @@ struct File {
     data_dir: Option<PathBuf>,
     log: Option<String>,
     projections: Option<String>,
+    projections_password_file: Option<PathBuf>,
+    profile: Option<String>,
     listen: Option<String>,
     roles: Option<Vec<String>>,
     node: Option<String>,
@@ -115,9 +136,11 @@ pub struct Settings {
     /// Where the data lives.
     pub data_dir: Setting<PathBuf>,
     /// The log.
-    pub log: Setting<Address>,
-    /// The read tables.
-    pub projections: Setting<Address>,
+    pub log: Setting<LogAddress>,
+    /// The read tables, with the password if one was given.
+    pub projections: Setting<ProjectionsAddress>,
+    /// How safe a Kafka topic must be.
+    pub profile: Setting<Profile>,
     /// Where to answer HTTP.
     pub listen: Setting<SocketAddr>,
     /// What this process does.
@@ -128,32 +151,6 @@ pub struct Settings {
     pub partitions: Setting<u16>,
     /// Whether an address that others can reach may be answered without keys.
     pub insecure: Setting<bool>,
-}
-
-/// Where a log or the read tables are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
-            _ => Err("must be sqlite:PATH".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(formatter, "sqlite:{}", path.display()),
-        }
-    }
 }
 
 /// What a process does.
@@ -213,7 +210,7 @@ impl fmt::Display for Roles {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("reading the settings file {path}")]
+    #[error("reading the file {path}")]
     ReadFile {
         /// Which file.
         path: PathBuf,
@@ -239,6 +236,12 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// It is not clear which password is meant.
+    #[error(
+        "more than one password is given for the read tables: let one of the address, {PASSWORD_VARIABLE} and \
+         projections_password_file have it"
+    )]
+    TwoPasswords,
     /// Everybody could write to the ledger.
     #[error(
         "refusing to listen on {0}: others can reach it, and there are no keys yet to tell them apart. Listen on \
@@ -262,6 +265,9 @@ impl Settings {
         let projections = layers.pick("projections", flags.projections.clone(), file.projections, || {
             in_data_dir(PROJECTIONS_FILE)
         });
+        let profile =
+            layers.pick("profile", flags.profile.clone(), file.profile, || Profile::Production.to_string());
+        let password_file = flags.projections_password_file.clone().or(file.projections_password_file);
         let listen = layers.pick("listen", flags.listen.clone(), file.listen, || "127.0.0.1:7070".to_owned());
         let file_roles = file.roles.map(|roles| roles.join(","));
         let roles = layers.pick("roles", flags.roles.clone(), file_roles, || Roles::ALL.to_string());
@@ -274,7 +280,8 @@ impl Settings {
         }
         Ok(Self {
             log: parse("log", log)?,
-            projections: parse("projections", projections)?,
+            projections: with_password(parse("projections", projections)?, password_file.as_deref())?,
+            profile: parse("profile", profile)?,
             listen: parse("listen", listen)?,
             roles: parse("roles", roles)?,
             node: parse("node", node)?,
@@ -296,22 +303,21 @@ impl Settings {
     /// These settings with all data in another directory, whatever was said about log and read tables.
     #[must_use]
     pub fn moved_to(&self, directory: &Path) -> Self {
-        let within =
-            |file: &str| Setting { value: Address::Sqlite(directory.join(file)), source: Source::Default };
+        fn moved<T>(value: T) -> Setting<T> {
+            Setting { value, source: Source::Default }
+        }
         Self {
             data_dir: Setting { value: directory.to_path_buf(), source: self.data_dir.source.clone() },
-            log: within(LOG_FILE),
-            projections: within(PROJECTIONS_FILE),
+            log: moved(LogAddress::Sqlite(directory.join(LOG_FILE))),
+            projections: moved(ProjectionsAddress::Sqlite(directory.join(PROJECTIONS_FILE))),
             ..self.clone()
         }
     }
 
-    /// The directories that a process writes in: that of the data, of the log and of the read tables.
+    /// The directories that a process writes in: that of the data, and those of log and read tables where they are files.
     #[must_use]
     pub fn directories(&self) -> Vec<&Path> {
-        let Address::Sqlite(log) = &self.log.value;
-        let Address::Sqlite(projections) = &self.projections.value;
-        let files = [log, projections].into_iter().filter_map(|file| file.parent());
+        let files = [self.log.value.directory(), self.projections.value.directory()].into_iter().flatten();
         let named = |directory: &&Path| !directory.as_os_str().is_empty();
         std::iter::once(self.data_dir.value.as_path()).chain(files.filter(named)).collect()
     }
@@ -332,6 +338,7 @@ impl Settings {
             ("data_dir", self.data_dir.value.display().to_string(), self.data_dir.source.to_string()),
             row("log", &self.log),
             row("projections", &self.projections),
+            row("profile", &self.profile),
             row("listen", &self.listen),
             row("roles", &self.roles),
             row("node", &self.node),
@@ -389,8 +396,38 @@ fn parse<T: FromStr<Err: fmt::Display>>(
     match setting.value.parse() {
         Ok(value) => Ok(Setting { value, source: setting.source }),
         Err(error) => {
-            let detail = format!("is {:?}: {error}", setting.value);
+            // What does not parse may still hold a password, and only then an @.
+            let value = setting.value.rsplit_once('@').map_or(setting.value.as_str(), |(_, behind)| behind);
+            let hidden = if value.len() < setting.value.len() { "...@" } else { "" };
+            let detail = format!("is \"{hidden}{}\": {error}", value.escape_debug());
             Err(Error::Value { name, origin: setting.source, detail })
         }
     }
+}
+
+/// Adds the password from the environment or from the file that was named. There may be one only: which of two is meant,
+/// nobody can tell.
+fn with_password(
+    projections: Setting<ProjectionsAddress>,
+    file: Option<&Path>,
+) -> Result<Setting<ProjectionsAddress>, Error> {
+    let variable = std::env::var_os(PASSWORD_VARIABLE);
+    let given = [projections.value.password().is_some(), variable.is_some(), file.is_some()];
+    if given.into_iter().filter(|is_given| *is_given).count() > 1 {
+        return Err(Error::TwoPasswords);
+    }
+    let password = if let Some(variable) = variable {
+        variable.into_string().map_err(|_| Error::Value {
+            name: "projections_password",
+            origin: Source::Environment,
+            detail: format!("is not UTF-8: {PASSWORD_VARIABLE}"),
+        })?
+    } else if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::ReadFile { path: path.to_path_buf(), source })?;
+        text.trim_end_matches(['\r', '\n']).to_owned()
+    } else {
+        return Ok(projections);
+    };
+    Ok(Setting { value: projections.value.with_password(password), source: projections.source })
 }

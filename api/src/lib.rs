@@ -2,7 +2,8 @@
 //! parts together.
 //!
 //! The rooms: [`http`] answers requests, [`cli`] is the command line, [`import`] brings real input in, [`config`] says
-//! how it is all set up, [`node`] is the one place that knows which log and which tables are below.
+//! how it is all set up, [`node`] starts and stops the parts, [`storage`] is the one place that knows which logs and
+//! which tables there are.
 //! No rule of business and no SQL lives here.
 
 pub mod cli;
@@ -12,4 +13,5 @@ pub mod data_dir;
 pub mod http;
 pub mod import;
 pub mod node;
+pub mod storage;
 pub mod text;

@@ -2,7 +2,9 @@
 
 use stockledger_schemas::{OrderId, SiteId};
 
+use crate::dialect::Mode;
 use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::value::Rows;
 
 /// Row changes of one batch. Every key stands once in each list of state, with its last values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +52,20 @@ impl Changes {
             + self.order_lines.len()
             + self.trail.len()
             + self.movements.len()
+    }
+
+    /// What is written after the stale lines are gone, table by table, in the one order in which every writer locks.
+    pub(crate) fn writes(&self) -> [(Mode, &dyn Rows); 8] {
+        [
+            (Mode::Insert, &self.movements),
+            (Mode::Insert, &self.trail),
+            (Mode::Insert, &self.homes),
+            (Mode::Upsert, &self.sites),
+            (Mode::Upsert, &self.items),
+            (Mode::Upsert, &self.stock),
+            (Mode::Upsert, &self.orders),
+            (Mode::Upsert, &self.order_lines),
+        ]
     }
 
     /// Sorts every list by the key of its table, as the tables are stored and so that writers lock in one order.

@@ -35,6 +35,18 @@ pub struct Checkpoint {
 pub(crate) const COLUMNS: &str =
     "partition_id, next_offset, term, seq, hash, before_hash, reach, last_valid_offset, genesis, recorded_at";
 
+/// Moves a checkpoint, if it is where it is expected to be. Its parameters: [`Checkpoint::cells`], then the version, the
+/// partition and the expected offset.
+pub(crate) const ADVANCE: &str = "UPDATE projection_checkpoints SET partition_id = ?, next_offset = ?, term = ?, seq = ?, hash = ?, \
+     before_hash = ?, reach = ?, last_valid_offset = ?, genesis = ?, recorded_at = ? \
+     WHERE version = ? AND partition_id = ? AND next_offset = ?";
+
+/// How many partitions are further in one version than in another; where the other was never begun it is at 0. Its
+/// parameters: the other version, then the one that may be ahead.
+pub(crate) const AHEAD: &str = "SELECT COUNT(*) FROM projection_checkpoints AS one \
+     LEFT JOIN projection_checkpoints AS other ON other.version = ? AND other.partition_id = one.partition_id \
+     WHERE one.version = ? AND one.next_offset > COALESCE(other.next_offset, 0)";
+
 impl Checkpoint {
     /// The checkpoint of a reader's state.
     #[must_use]
@@ -79,10 +91,18 @@ impl Checkpoint {
         [self.hash.to_string(), self.before.to_string(), self.genesis.to_string()]
     }
 
-    /// The values of the row, in the order of [`COLUMNS`]. Nothing if a number is beyond what a table holds.
-    pub(crate) fn cells<'a>(&self, [hash, before, genesis]: &'a [String; 3]) -> Option<[Cell<'a>; 10]> {
-        let int = |number: u64| i64::try_from(number).ok().map(Cell::Int);
-        Some([
+    /// The values of the row, in the order of [`COLUMNS`].
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if a number is beyond what a table holds.
+    pub(crate) fn cells<'a>(
+        &self,
+        [hash, before, genesis]: &'a [String; 3],
+    ) -> Result<[Cell<'a>; 10], Error> {
+        let beyond =
+            |_| Error::Unreadable { expected: "a checkpoint within 63 bits", found: format!("{self:?}") };
+        let int = |number: u64| i64::try_from(number).map(Cell::Int).map_err(beyond);
+        Ok([
             Cell::Int(i64::from(self.partition.0)),
             int(self.next_offset)?,
             int(self.term)?,

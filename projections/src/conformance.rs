@@ -22,7 +22,7 @@ use crate::checkpoint::Checkpoint;
 use crate::compare::compare;
 use crate::read;
 use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
-use crate::store::{Commit, Error, Select, Store};
+use crate::store::{Activation, Commit, Error, Select, Store};
 use crate::table::{MOVEMENTS, STOCK, TABLES, TRAIL, Version};
 use crate::value::{Row, Value};
 use crate::view::Missing;
@@ -61,6 +61,7 @@ macro_rules! store_conformance_suite {
                 a_version_is_made_once_and_found_again
                 the_pointer_moves_by_compare_and_set
                 a_version_that_does_not_exist_is_not_activated
+                a_version_that_is_behind_is_not_activated
                 a_version_in_use_is_not_dropped
                 dropping_a_version_leaves_nothing_of_it
                 a_partition_begins_once
@@ -118,12 +119,12 @@ pub async fn the_pointer_moves_by_compare_and_set(factory: &dyn Factory) {
     let second = FIRST.next();
     store.create_version(FIRST, at(1)).await.unwrap();
     store.create_version(second, at(2)).await.unwrap();
-    assert_eq!(store.activate(Some(second), FIRST).await.unwrap(), Commit::Superseded);
+    assert_eq!(store.activate(Some(second), FIRST).await.unwrap(), Activation::Superseded);
     assert_eq!(active(&*store).await, None);
-    assert_eq!(store.activate(None, FIRST).await.unwrap(), Commit::Committed);
-    assert_eq!(store.activate(None, second).await.unwrap(), Commit::Superseded);
+    assert_eq!(store.activate(None, FIRST).await.unwrap(), Activation::Activated);
+    assert_eq!(store.activate(None, second).await.unwrap(), Activation::Superseded);
     assert_eq!(active(&*store).await, Some(FIRST));
-    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Commit::Committed);
+    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Activated);
     assert_eq!(active(&*store).await, Some(second));
     let mut snapshot = store.snapshot().await.unwrap();
     let versions = read::versions(&mut *snapshot).await.unwrap();
@@ -139,10 +140,38 @@ pub async fn a_version_that_does_not_exist_is_not_activated(factory: &dyn Factor
     assert!(matches!(store.begin(FIRST, &checkpoint(P0, 1)).await, Err(Error::NoSuchVersion(FIRST))));
 }
 
+/// Answers never go back: every partition must be as far as in the version that is left, or further.
+pub async fn a_version_that_is_behind_is_not_activated(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let (second, other) = (FIRST.next(), PartitionId(7));
+    assert_eq!(store.activate(None, FIRST).await.unwrap(), Activation::Activated);
+    store.create_version(second, at(2)).await.unwrap();
+    // Never begun, behind, and level in one of two partitions.
+    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Behind);
+    assert_eq!(store.begin(second, &checkpoint(P0, 1)).await.unwrap(), Commit::Committed);
+    assert_eq!(commit(&*store, 1, &Changes::default()).await.unwrap(), Commit::Committed);
+    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Behind);
+    let next = checkpoint(P0, 3);
+    assert_eq!(store.commit(second, 1, &next, &Changes::default()).await.unwrap(), Commit::Committed);
+    assert_eq!(store.begin(FIRST, &checkpoint(other, 1)).await.unwrap(), Commit::Committed);
+    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Behind);
+    let mut snapshot = store.snapshot().await.unwrap();
+    let versions = read::versions(&mut *snapshot).await.unwrap();
+    let states: Vec<&str> = versions.iter().map(|info| info.state.as_str()).collect();
+    assert_eq!(
+        (read::active(&mut *snapshot).await.unwrap(), states),
+        (Some(FIRST), vec!["active", "building"])
+    );
+    drop(snapshot);
+    assert_eq!(store.begin(second, &checkpoint(other, 1)).await.unwrap(), Commit::Committed);
+    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Activated);
+    assert_eq!(active(&*store).await, Some(second));
+}
+
 /// What queries answer from stays.
 pub async fn a_version_in_use_is_not_dropped(factory: &dyn Factory) {
     let store = begun(factory).await;
-    assert_eq!(store.activate(None, FIRST).await.unwrap(), Commit::Committed);
+    assert_eq!(store.activate(None, FIRST).await.unwrap(), Activation::Activated);
     assert!(matches!(store.drop_version(FIRST).await, Err(Error::InUse(FIRST))));
     assert!(found(&*store, FIRST, P0).await.is_some());
 }

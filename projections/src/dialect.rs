@@ -3,28 +3,57 @@
 //! Statements have constant shapes, so that a server prepares each once: [`SHAPES`] rows at a time, largest first.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use crate::table::{Column, Kind, Table, Version};
 
-/// How many rows one statement carries. Wider ones are slower on the servers, and SQLite takes 32,766 values at most.
-pub const SHAPES: [usize; 4] = [256, 32, 4, 1];
+/// How many rows one statement carries. Wider ones are slower on the servers, and SQLite takes 32,766 values at most. Each
+/// divides the one before, so that a piece can be cut into smaller ones.
+pub const SHAPES: [usize; 5] = [256, 64, 16, 4, 1];
 
-/// Cuts `rows` into pieces whose lengths are all among [`SHAPES`].
-pub fn shaped<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
-    let mut rest = rows;
+/// Cuts `count` rows into pieces whose lengths are all among [`SHAPES`].
+pub fn shapes(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut begin = 0;
     std::iter::from_fn(move || {
-        let shape = SHAPES.into_iter().find(|shape| *shape <= rest.len())?;
-        let (piece, behind) = rest.split_at(shape);
-        rest = behind;
+        let shape = SHAPES.into_iter().find(|shape| *shape <= count - begin)?;
+        let piece = begin..begin + shape;
+        begin = piece.end;
         Some(piece)
     })
 }
+
+/// Cuts `rows` into pieces whose lengths are all among [`SHAPES`].
+pub fn shaped<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    shapes(rows.len()).map(|piece| &rows[piece])
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// None of them may be there.
+    Insert,
+    /// Those that are there are overwritten.
+    Upsert,
+}
+
+/// Said of every table: the server's own defaults may be others.
+pub(crate) const MYSQL_TABLE_OPTIONS: &str =
+    "ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+/// Text of ASCII characters, compared byte for byte.
+pub(crate) const MYSQL_ASCII: &str = "CHARACTER SET ascii COLLATE ascii_bin";
+/// Any text, compared by code point, which is the order of its bytes.
+const MYSQL_UTF8: &str = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// SQLite 3.37 or newer.
     Sqlite,
+    /// MySQL 8.0 or newer, MariaDB 10.6 or newer: only what both understand.
+    ///
+    /// Their binary collations pad with spaces when they compare. No id ends with a space and none holds a character below
+    /// it, so that order is the order of bytes.
+    Mysql,
 }
 
 impl Dialect {
@@ -38,16 +67,30 @@ impl Dialect {
             Self::Sqlite => format!(
                 "CREATE TABLE IF NOT EXISTS {name} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
             ),
+            // These databases cannot be asked to make an index unless it is there, so indexes come with their table.
+            Self::Mysql => {
+                let indexes: String = table
+                    .indexes
+                    .iter()
+                    .enumerate()
+                    .map(|(number, columns)| format!(", KEY {name}_{number} ({})", columns.join(", ")))
+                    .collect();
+                format!(
+                    "CREATE TABLE IF NOT EXISTS {name} ({columns}, PRIMARY KEY ({key}){indexes}) {MYSQL_TABLE_OPTIONS}"
+                )
+            }
         }
     }
 
-    /// Makes the other indexes of a table, unless they are there.
+    /// Makes the other indexes of a table, unless they are there. Nothing where they are made with the table.
     pub fn create_indexes(self, table: &Table, version: Version) -> impl Iterator<Item = String> {
         let name = table.at(version);
-        table.indexes.iter().enumerate().map(move |(number, columns)| match self {
-            Self::Sqlite => {
-                format!("CREATE INDEX IF NOT EXISTS {name}_{number} ON {name} ({})", columns.join(", "))
-            }
+        let indexes = match self {
+            Self::Sqlite => table.indexes,
+            Self::Mysql => &[],
+        };
+        indexes.iter().enumerate().map(move |(number, columns)| {
+            format!("CREATE INDEX IF NOT EXISTS {name}_{number} ON {name} ({})", columns.join(", "))
         })
     }
 
@@ -55,7 +98,16 @@ impl Dialect {
     #[must_use]
     pub fn drop_table(self, table: &Table, version: Version) -> String {
         match self {
-            Self::Sqlite => format!("DROP TABLE IF EXISTS {}", table.at(version)),
+            Self::Sqlite | Self::Mysql => format!("DROP TABLE IF EXISTS {}", table.at(version)),
+        }
+    }
+
+    /// Writes `rows` rows.
+    #[must_use]
+    pub fn write(self, mode: Mode, table: &Table, version: Version, rows: usize) -> String {
+        match mode {
+            Mode::Insert => self.insert(table, version, rows),
+            Mode::Upsert => self.upsert(table, version, rows),
         }
     }
 
@@ -75,20 +127,30 @@ impl Dialect {
     #[must_use]
     pub fn upsert(self, table: &Table, version: Version, rows: usize) -> String {
         let mut sql = self.insert(table, version, rows);
-        let set = joined(table.rest(), ", ", |column| format!("{0} = excluded.{0}", column.name));
-        match self {
+        // Writing to a string cannot fail.
+        let _ = match self {
             Self::Sqlite => {
-                // Writing to a string cannot fail.
-                let _ = write!(sql, " ON CONFLICT ({}) DO UPDATE SET {set}", names(table.key()));
+                let set = joined(table.rest(), ", ", |column| format!("{0} = excluded.{0}", column.name));
+                write!(sql, " ON CONFLICT ({}) DO UPDATE SET {set}", names(table.key()))
             }
-        }
+            // MySQL deprecates this in favour of an alias for the row, which MariaDB does not know.
+            Self::Mysql => {
+                let set = joined(table.rest(), ", ", |column| format!("{0} = VALUES({0})", column.name));
+                write!(sql, " ON DUPLICATE KEY UPDATE {set}")
+            }
+        };
         sql
     }
 
     fn column(self, column: &Column) -> String {
         let kind = match (self, column.kind) {
-            (Self::Sqlite, Kind::Int) => "INTEGER",
-            (Self::Sqlite, Kind::Code(_) | Kind::Text(_) | Kind::LongText) => "TEXT",
+            (Self::Sqlite, Kind::Int) => "INTEGER".to_owned(),
+            (Self::Sqlite, Kind::Code(_) | Kind::Text(_) | Kind::LongText) => "TEXT".to_owned(),
+            (Self::Mysql, Kind::Int) => "BIGINT".to_owned(),
+            (Self::Mysql, Kind::Code(bytes_max)) => format!("VARCHAR({bytes_max}) {MYSQL_ASCII}"),
+            // Counted in characters, of which there are never more than bytes.
+            (Self::Mysql, Kind::Text(bytes_max)) => format!("VARCHAR({bytes_max}) {MYSQL_UTF8}"),
+            (Self::Mysql, Kind::LongText) => format!("LONGTEXT {MYSQL_UTF8}"),
         };
         let null = if column.optional { "" } else { " NOT NULL" };
         format!("{} {kind}{null}", column.name)
@@ -107,8 +169,13 @@ fn joined(columns: &[Column], separator: &str, show: impl Fn(&Column) -> String)
 
 #[cfg(test)]
 mod tests {
-    use super::{Dialect, SHAPES, shaped};
-    use crate::table::{ITEMS, Version};
+    use super::{Dialect, Mode, SHAPES, shaped};
+    use crate::table::{ITEMS, Kind, ORDERS, TABLES, Table, Version};
+
+    /// Most placeholders of a statement: of MySQL and MariaDB, and of SQLite.
+    const PLACEHOLDERS_MAX: usize = 32_766;
+    /// The longest key of InnoDB with dynamic rows.
+    const KEY_BYTES_MAX: usize = 3_072;
 
     #[test]
     fn pieces_have_known_shapes_and_lose_nothing() {
@@ -128,5 +195,48 @@ mod tests {
              ON CONFLICT (sku) DO UPDATE SET name = excluded.name, unit = excluded.unit, seq = excluded.seq, \
              recorded_at = excluded.recorded_at"
         );
+    }
+
+    #[test]
+    fn mysql_and_mariadb_share_one_spelling() {
+        assert_eq!(
+            Dialect::Mysql.write(Mode::Upsert, &ITEMS, Version(3), 1),
+            "INSERT INTO items__v3 (sku, name, unit, seq, recorded_at) VALUES (?,?,?,?,?) \
+             ON DUPLICATE KEY UPDATE name = VALUES(name), unit = VALUES(unit), seq = VALUES(seq), \
+             recorded_at = VALUES(recorded_at)"
+        );
+        let orders = Dialect::Mysql.create_table(&ORDERS, Version(3));
+        for part in [
+            "order_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, ",
+            "currency VARCHAR(3) CHARACTER SET ascii COLLATE ascii_bin, ",
+            "placed_at BIGINT NOT NULL, ",
+            "PRIMARY KEY (site, order_id), KEY orders__v3_0 (site, placed_seq), ",
+            ") ENGINE = InnoDB ",
+        ] {
+            assert!(orders.contains(part), "{part}: {orders}");
+        }
+        assert_eq!(Dialect::Mysql.create_indexes(&ORDERS, Version(3)).count(), 0);
+    }
+
+    #[test]
+    fn every_table_stays_within_the_limits_of_every_database() {
+        for table in TABLES {
+            assert!(SHAPES[0] * table.columns.len() <= PLACEHOLDERS_MAX, "{}", table.name);
+            let primary: Vec<&str> = table.key().iter().map(|column| column.name).collect();
+            for key in table.indexes.iter().copied().chain([primary.as_slice()]) {
+                let bytes: usize = key.iter().map(|name| bytes_max(table, name)).sum();
+                assert!(bytes <= KEY_BYTES_MAX, "{} {key:?}: {bytes}", table.name);
+            }
+        }
+    }
+
+    fn bytes_max(table: &Table, name: &str) -> usize {
+        match table.columns.iter().find(|column| column.name == name).unwrap().kind {
+            Kind::Int => 8,
+            Kind::Code(bytes_max) => usize::from(bytes_max),
+            // What InnoDB reckons with for a character.
+            Kind::Text(bytes_max) => 4 * usize::from(bytes_max),
+            Kind::LongText => panic!("{name} is too long for a key"),
+        }
     }
 }

@@ -51,14 +51,12 @@ pub(crate) struct Follower {
 }
 
 /// What one call of [`Follower::advance`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Advance {
     /// Decisions that were committed.
     pub(crate) decisions: u64,
     /// Events in them.
     pub(crate) events: u64,
-    /// Whether there was nothing more to read.
-    pub(crate) is_level: bool,
 }
 
 impl Follower {
@@ -97,20 +95,32 @@ impl Follower {
         &self.checkpoint
     }
 
-    /// Commits the next batch of records below `until`; waits for the first for at most `patience`.
-    pub(crate) async fn advance(&mut self, until: u64, patience: Duration) -> Result<Advance, Stop> {
+    /// Waits for a record below `until` for at most `patience`; says whether there is one. Does nothing else, so it may be
+    /// dropped at any time.
+    pub(crate) async fn is_there(&mut self, until: u64, patience: Duration) -> Result<bool, Stop> {
+        if self.pending.is_empty() && self.state.next_offset < until {
+            let cancelled = self.source.cancel.cancelled();
+            // Both branches are cancel-safe: a read that was dropped took nothing.
+            let records = tokio::select! {
+                biased;
+                () = cancelled => return Ok(false),
+                records = self.reader.next(READ_RECORDS_MAX, patience) => records?,
+            };
+            self.pending = records.into();
+        }
+        Ok(self.pending.front().is_some_and(|record| record.offset < until))
+    }
+
+    /// Commits a batch of the records below `until` that are there at once.
+    pub(crate) async fn advance(&mut self, until: u64) -> Result<Advance, Stop> {
         let mut batch = Batch { recorded_at: self.checkpoint.recorded_at, ..Batch::default() };
-        loop {
-            let patience = if batch.records == 0 { patience } else { Duration::ZERO };
-            let records = self.next_records(until, patience).await?;
-            if records.is_empty() {
-                batch.is_level = true;
-                break;
-            }
+        while batch.halt.is_none()
+            && !batch.is_full(&self.view)
+            && self.is_there(until, Duration::ZERO).await?
+        {
+            let below = self.pending.partition_point(|record| record.offset < until);
+            let records = self.pending.drain(..below).collect();
             batch.halt = self.take(records, &mut batch).await?;
-            if batch.halt.is_some() || batch.is_full(&self.view) {
-                break;
-            }
         }
         self.commit(batch).await
     }
@@ -153,12 +163,13 @@ impl Follower {
             Err(stop) => return stop,
         };
         while self.checkpoint.next_offset < offset {
-            match Box::pin(self.advance(offset, STOP_PATIENCE)).await {
-                Ok(Advance { is_level: true, .. }) if self.checkpoint.next_offset < offset => {
-                    return Stop::Superseded;
-                }
-                Ok(_) => {}
+            match self.is_there(offset, STOP_PATIENCE).await {
+                Ok(true) => {}
+                Ok(false) => return Stop::Superseded,
                 Err(stop) => return stop,
+            }
+            if let Err(stop) = Box::pin(self.advance(offset)).await {
+                return stop;
             }
         }
         Stop::Halted(Halted::Impossible { partition, offset, impossible })
@@ -177,26 +188,8 @@ impl Follower {
         }
         match batch.halt {
             Some(halted) => Err(Stop::Halted(halted)),
-            None => {
-                Ok(Advance { decisions: batch.decisions, events: batch.events, is_level: batch.is_level })
-            }
+            None => Ok(Advance { decisions: batch.decisions, events: batch.events }),
         }
-    }
-
-    /// The next records below `until`. None if none came, or if the process is to stop.
-    async fn next_records(&mut self, until: u64, patience: Duration) -> Result<Vec<StoredRecord>, Stop> {
-        if self.pending.is_empty() && self.state.next_offset < until {
-            let cancelled = self.source.cancel.cancelled();
-            // Both branches are cancel-safe: a read that was dropped took nothing.
-            let records = tokio::select! {
-                biased;
-                () = cancelled => return Ok(Vec::new()),
-                records = self.reader.next(READ_RECORDS_MAX, patience) => records?,
-            };
-            self.pending = records.into();
-        }
-        let below = self.pending.partition_point(|record| record.offset < until);
-        Ok(self.pending.drain(..below).collect())
     }
 }
 
@@ -207,7 +200,6 @@ struct Batch {
     decisions: u64,
     events: u64,
     recorded_at: Option<Timestamp>,
-    is_level: bool,
     halt: Option<Halted>,
 }
 

@@ -32,12 +32,12 @@ pub enum Activity {
     Starting,
     /// It follows the log.
     Running,
-    /// The log or the store does not answer; it tries again.
+    /// The log or the store does not answer, or refuses to; it tries again.
     Retrying {
         /// What went wrong.
         reason: Arc<str>,
     },
-    /// It stopped for good at a record that cannot be read past. Somebody must act.
+    /// It stopped at what cannot be read past, until the tables are rebuilt or the process begins again. Somebody must act.
     Halted {
         /// Why, and what to do.
         reason: Arc<str>,

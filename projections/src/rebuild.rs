@@ -11,15 +11,18 @@ use stockledger_log::Log;
 use stockledger_schemas::{PartitionId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::follower::{Follower, Source};
+use crate::follower::{Advance, Follower, Source};
 use crate::read;
 use crate::stop::{Halted, Stop};
-use crate::store::{self, Commit, Store};
+use crate::store::{self, Activation, Store};
 use crate::table::Version;
 use crate::verify::verify;
 
 /// Partitions that are replayed at the same time.
 const REPLAYS_AT_ONCE: usize = 4;
+/// How often a new version may be found behind the one in use before the rebuild gives up. With every round there is less
+/// to catch up with, so only a ledger that never pauses for a moment comes to it.
+const ROUNDS_MAX: u32 = 200;
 /// How long one read waits for records that are known to be there.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -89,6 +92,12 @@ pub enum Error {
     /// Somebody else writes to the version that is being made, or switched while it was.
     #[error("another rebuild or switch came between")]
     Superseded,
+    /// The version in use was ahead of the new one however often that caught up.
+    #[error(
+        "the version in use was further {0} times when the new one had caught up with it: rebuild when less is written \
+         to the ledger, or while no projector runs"
+    )]
+    NeverLevel(u32),
     /// It was told to stop.
     #[error("stopped before the end")]
     Cancelled,
@@ -99,6 +108,7 @@ impl From<Stop> for Error {
         match stop {
             Stop::Superseded => Self::Superseded,
             Stop::Unavailable(source) => Self::Unavailable(source),
+            Stop::Refused(error) => Self::Store(error),
             Stop::LogShorter(halted) | Stop::Halted(halted) => Self::Halted(halted),
         }
     }
@@ -155,39 +165,47 @@ async fn fill_and_switch(
     version: Version,
 ) -> Result<Replayed, Error> {
     let mut replayed = replay_into(replay, version).await?;
-    // The version in use may have gone on meanwhile; answers must not go back behind it.
-    while let Some(ends) = behind(&*replay.store, active, version).await? {
+    for _ in 0..ROUNDS_MAX {
+        match replay.store.activate(active, version).await? {
+            Activation::Activated => return Ok(replayed),
+            Activation::Superseded => return Err(Error::Superseded),
+            // The version in use has gone on meanwhile; answers must not go back behind it.
+            Activation::Behind => {}
+        }
+        let ends = ends_where_behind(replay, active, version).await?;
         let more = replay_until(replay, version, &ends).await?;
         replayed = Replayed {
             decisions: replayed.decisions + more.decisions,
             events: replayed.events + more.events,
         };
     }
-    match replay.store.activate(active, version).await? {
-        Commit::Committed => Ok(replayed),
-        Commit::Superseded => Err(Error::Superseded),
-    }
+    Err(Error::NeverLevel(ROUNDS_MAX))
 }
 
-/// Where the active version is ahead of the new one; nothing if it is nowhere.
-async fn behind(
-    store: &dyn Store,
+/// Where the log ends, for every partition in which the active version is ahead of the new one. To the end of the log and
+/// not just as far as the active version is, so that the new one is as likely as not to be ahead in the next round.
+async fn ends_where_behind(
+    replay: &Replay,
     active: Option<Version>,
     version: Version,
-) -> Result<Option<Vec<(PartitionId, u64)>>, Error> {
-    let Some(active) = active else { return Ok(None) };
-    let mut snapshot = store.snapshot().await?;
+) -> Result<Vec<(PartitionId, u64)>, Error> {
+    let Some(active) = active else { return Ok(Vec::new()) };
+    let mut snapshot = replay.store.snapshot().await?;
     let new = read::checkpoints(&mut *snapshot, version).await?;
     let old = read::checkpoints(&mut *snapshot, active).await?;
+    drop(snapshot);
     let next_offset = |partition: PartitionId| {
         new.iter().find(|checkpoint| checkpoint.partition == partition).map_or(0, |found| found.next_offset)
     };
-    let ahead: Vec<_> = old
-        .iter()
-        .filter(|checkpoint| checkpoint.next_offset > next_offset(checkpoint.partition))
-        .map(|checkpoint| (checkpoint.partition, checkpoint.next_offset))
-        .collect();
-    Ok(if ahead.is_empty() { None } else { Some(ahead) })
+    let mut ends = Vec::new();
+    for ahead in old.iter().filter(|old| old.next_offset > next_offset(old.partition)) {
+        ends.push((ahead.partition, log_end(&*replay.log, ahead.partition).await?.max(ahead.next_offset)));
+    }
+    Ok(ends)
+}
+
+async fn log_end(log: &dyn Log, partition: PartitionId) -> Result<u64, Error> {
+    Ok(log.bounds(partition.0).await.map_err(Stop::from)?.end)
 }
 
 /// Folds the whole log, as long as it is now, into a version whose tables exist. Goes on where it stopped.
@@ -196,9 +214,8 @@ async fn behind(
 /// [`Error`], but for those of switching.
 pub async fn replay_into(replay: &Replay, version: Version) -> Result<Replayed, Error> {
     let mut ends = Vec::new();
-    for partition in 0..replay.log.partitions() {
-        let bounds = replay.log.bounds(partition).await.map_err(Stop::from)?;
-        ends.push((PartitionId(partition), bounds.end));
+    for partition in (0..replay.log.partitions()).map(PartitionId) {
+        ends.push((partition, log_end(&*replay.log, partition).await?));
     }
     replay_until(replay, version, &ends).await
 }
@@ -219,7 +236,7 @@ async fn replay_until(
 
 /// Records that were there must not go away while they are awaited.
 async fn check_end(log: &dyn Log, partition: PartitionId, total: u64) -> Result<(), Error> {
-    let end = log.bounds(partition.0).await.map_err(Stop::from)?.end;
+    let end = log_end(log, partition).await?;
     if end >= total {
         return Ok(());
     }
@@ -239,11 +256,12 @@ async fn replay_partition(
         if replay.cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let advance = follower.advance(total, PATIENCE).await?;
+        let is_level = !follower.is_there(total, PATIENCE).await?;
+        let advance = if is_level { Advance::default() } else { follower.advance(total).await? };
         replayed.decisions += advance.decisions;
         replayed.events += advance.events;
         let done = follower.checkpoint().next_offset;
-        if advance.is_level && done < total {
+        if is_level && done < total {
             check_end(&*replay.log, partition, total).await?;
         }
         on_progress(ReplayProgress {

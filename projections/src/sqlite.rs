@@ -20,11 +20,11 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::changes::{Changes, StaleLines};
 use crate::checkpoint::{self, Checkpoint};
-use crate::dialect::{Dialect, shaped};
+use crate::dialect::{Dialect, Mode, shapes};
 use crate::read::VersionState;
-use crate::store::{Commit, Error, Select, Snapshot, Store};
+use crate::store::{Activation, Commit, Error, Select, Snapshot, Store};
 use crate::table::{ORDER_LINES, TABLES, Version, code_hash};
-use crate::value::{Cell, Fields, Row, Value};
+use crate::value::{Cell, Fields, Rows, Value};
 
 /// How long a statement waits for a writer of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ const READERS_MAX: u32 = 4;
 /// Rows that a reading connection fetches ahead; handing them over one by one costs more than reading them.
 const ROWS_AHEAD: usize = 1_024;
 /// Statements that a connection keeps prepared: all shapes of all tables, of two versions.
-const STATEMENTS_MAX: usize = 128;
+const STATEMENTS_MAX: usize = 160;
 
 const META_TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS projection_versions (version INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL, \
@@ -120,7 +120,7 @@ impl Store for SqliteStore {
         let sql = "INSERT OR IGNORE INTO projection_versions (version, state, code_hash, created_at) VALUES (?, ?, ?, ?)";
         let hash = code_hash().to_string();
         let state = Cell::Text(VersionState::Building.as_str());
-        execute(&mut tx, sql.to_owned(), &[number(version), state, Cell::from(&hash), created_at.into()])
+        execute(&mut tx, sql.to_owned(), &[version.into(), state, Cell::from(&hash), created_at.into()])
             .await
             .map_err(&failed)?;
         tx.commit().await.map_err(&failed)
@@ -131,14 +131,14 @@ impl Store for SqliteStore {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         let sql = "UPDATE projection_active SET version = version WHERE id = 1 AND version = ?";
-        if execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)? > 0 {
+        if execute(&mut tx, sql.to_owned(), &[version.into()]).await.map_err(&failed)? > 0 {
             return Err(Error::InUse(version));
         }
         for sql in [
             "DELETE FROM projection_checkpoints WHERE version = ?",
             "DELETE FROM projection_versions WHERE version = ?",
         ] {
-            execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)?;
+            execute(&mut tx, sql.to_owned(), &[version.into()]).await.map_err(&failed)?;
         }
         for table in TABLES {
             execute(&mut tx, Dialect::Sqlite.drop_table(table, version), &[]).await.map_err(&failed)?;
@@ -146,24 +146,30 @@ impl Store for SqliteStore {
         tx.commit().await.map_err(&failed)
     }
 
-    async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Commit, Error> {
+    async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Activation, Error> {
         let failed = unavailable("activate a version");
         let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         let sql = "UPDATE projection_active SET version = ? WHERE id = 1 AND version = ?";
-        let before = expected.map_or(Cell::Int(0), number);
-        if execute(&mut tx, sql.to_owned(), &[number(next), before]).await.map_err(&failed)? != 1 {
-            return Ok(Commit::Superseded);
+        let before = expected.map_or(Cell::Int(0), Cell::from);
+        if execute(&mut tx, sql.to_owned(), &[next.into(), before]).await.map_err(&failed)? != 1 {
+            return Ok(Activation::Superseded);
         }
         let sql = "UPDATE projection_versions SET state = ? WHERE version = ?";
         let [active, retired] =
             [VersionState::Active, VersionState::Retired].map(|state| Cell::Text(state.as_str()));
         execute(&mut tx, sql.to_owned(), &[retired, before]).await.map_err(&failed)?;
-        if execute(&mut tx, sql.to_owned(), &[active, number(next)]).await.map_err(&failed)? != 1 {
+        if execute(&mut tx, sql.to_owned(), &[active, next.into()]).await.map_err(&failed)? != 1 {
             return Err(Error::NoSuchVersion(next));
         }
+        // Nobody else writes to the file while this transaction is open.
+        if let Some(expected) = expected
+            && ahead(&mut tx, expected, next).await.map_err(&failed)? > 0
+        {
+            return Ok(Activation::Behind);
+        }
         tx.commit().await.map_err(&failed)?;
-        Ok(Commit::Committed)
+        Ok(Activation::Activated)
     }
 
     async fn begin(&self, version: Version, first: &Checkpoint) -> Result<Commit, Error> {
@@ -171,7 +177,7 @@ impl Store for SqliteStore {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
         let sql = "UPDATE projection_versions SET version = version WHERE version = ?";
-        if execute(&mut tx, sql.to_owned(), &[number(version)]).await.map_err(&failed)? != 1 {
+        if execute(&mut tx, sql.to_owned(), &[version.into()]).await.map_err(&failed)? != 1 {
             return Err(Error::NoSuchVersion(version));
         }
         let sql = format!(
@@ -179,8 +185,8 @@ impl Store for SqliteStore {
             checkpoint::COLUMNS
         );
         let hashes = first.hashes();
-        let cells = checkpoint_cells(first, &hashes)?;
-        let parameters: Vec<Cell<'_>> = std::iter::once(number(version)).chain(cells).collect();
+        let cells = first.cells(&hashes)?;
+        let parameters: Vec<Cell<'_>> = std::iter::once(Cell::from(version)).chain(cells).collect();
         let inserted = execute(&mut tx, sql, &parameters).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
         Ok(if inserted == 1 { Commit::Committed } else { Commit::Superseded })
@@ -233,6 +239,12 @@ async fn check_code(tx: &mut SqliteConnection, version: Version) -> Result<(), E
     }
 }
 
+/// How many partitions are further in one version than in another.
+async fn ahead(tx: &mut SqliteConnection, one: Version, other: Version) -> Result<i64, sqlx::Error> {
+    let query = sqlx::query_scalar(checkpoint::AHEAD).bind(i64::from(other.0)).bind(i64::from(one.0));
+    query.fetch_one(tx).await
+}
+
 /// Moves the checkpoint, if it is where it is expected to be.
 async fn advance(
     tx: &mut SqliteConnection,
@@ -240,15 +252,14 @@ async fn advance(
     expected_next_offset: u64,
     next: &Checkpoint,
 ) -> Result<bool, Error> {
-    let sql = "UPDATE projection_checkpoints SET partition_id = ?, next_offset = ?, term = ?, seq = ?, hash = ?, \
-               before_hash = ?, reach = ?, last_valid_offset = ?, genesis = ?, recorded_at = ? \
-               WHERE version = ? AND partition_id = ? AND next_offset = ?";
     let hashes = next.hashes();
-    let cells = checkpoint_cells(next, &hashes)?;
+    let cells = next.cells(&hashes)?;
     let Ok(expected) = i64::try_from(expected_next_offset) else { return Ok(false) };
-    let guard = [number(version), cells[0], Cell::Int(expected)];
+    let guard = [version.into(), cells[0], Cell::Int(expected)];
     let parameters: Vec<Cell<'_>> = cells.into_iter().chain(guard).collect();
-    let hit = execute(tx, sql.to_owned(), &parameters).await.map_err(unavailable("advance a checkpoint"))?;
+    let hit = execute(tx, checkpoint::ADVANCE.to_owned(), &parameters)
+        .await
+        .map_err(unavailable("advance a checkpoint"))?;
     Ok(hit == 1)
 }
 
@@ -256,14 +267,10 @@ async fn write(tx: &mut SqliteConnection, version: Version, changes: &Changes) -
     for stale in &changes.stale_lines {
         delete_stale(tx, version, stale).await?;
     }
-    insert(tx, version, &changes.movements).await?;
-    insert(tx, version, &changes.trail).await?;
-    insert(tx, version, &changes.homes).await?;
-    upsert(tx, version, &changes.sites).await?;
-    upsert(tx, version, &changes.items).await?;
-    upsert(tx, version, &changes.stock).await?;
-    upsert(tx, version, &changes.orders).await?;
-    upsert(tx, version, &changes.order_lines).await
+    for (mode, rows) in changes.writes() {
+        write_rows(tx, version, mode, rows).await?;
+    }
+    Ok(())
 }
 
 async fn delete_stale(tx: &mut SqliteConnection, version: Version, stale: &StaleLines) -> Result<(), Error> {
@@ -274,26 +281,21 @@ async fn delete_stale(tx: &mut SqliteConnection, version: Version, stale: &Stale
     Ok(())
 }
 
-async fn insert<R: Row>(tx: &mut SqliteConnection, version: Version, rows: &[R]) -> Result<(), Error> {
-    write_rows(tx, rows, |shape| Dialect::Sqlite.insert(R::TABLE, version, shape)).await
-}
-
-async fn upsert<R: Row>(tx: &mut SqliteConnection, version: Version, rows: &[R]) -> Result<(), Error> {
-    write_rows(tx, rows, |shape| Dialect::Sqlite.upsert(R::TABLE, version, shape)).await
-}
-
 /// Writes rows piece by piece; while the database works on one, the next is made ready.
-async fn write_rows<R: Row>(
+async fn write_rows(
     tx: &mut SqliteConnection,
-    rows: &[R],
-    statement: impl Fn(usize) -> String,
+    version: Version,
+    mode: Mode,
+    rows: &dyn Rows,
 ) -> Result<(), Error> {
-    let failed = classify(R::TABLE.name);
-    let mut pieces = shaped(rows).map(|piece| {
-        let mut cells = Vec::with_capacity(piece.len() * R::TABLE.columns.len());
-        piece.iter().for_each(|row| row.cells(&mut cells));
-        debug_assert_eq!(cells.len(), piece.len() * R::TABLE.columns.len());
-        arguments(&cells).map(|arguments| (statement(piece.len()), arguments))
+    let table = rows.table();
+    let failed = classify(table.name);
+    let mut pieces = shapes(rows.count()).map(|range| {
+        let count = range.len();
+        let mut cells = Vec::new();
+        rows.cells(range, &mut cells);
+        debug_assert_eq!(cells.len(), count * table.columns.len());
+        arguments(&cells).map(|arguments| (Dialect::Sqlite.write(mode, table, version, count), arguments))
     });
     let mut ready = pieces.next().transpose().map_err(&failed)?;
     while let Some((sql, arguments)) = ready {
@@ -327,17 +329,6 @@ fn arguments(cells: &[Cell<'_>]) -> Result<SqliteArguments, sqlx::Error> {
         .map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
-}
-
-fn number(version: Version) -> Cell<'static> {
-    Cell::Int(i64::from(version.0))
-}
-
-fn checkpoint_cells<'a>(checkpoint: &Checkpoint, hashes: &'a [String; 3]) -> Result<[Cell<'a>; 10], Error> {
-    checkpoint.cells(hashes).ok_or_else(|| Error::Unreadable {
-        expected: "a checkpoint within 63 bits",
-        found: format!("{checkpoint:?}"),
-    })
 }
 
 /// A read transaction; SQLite takes the moment of its first statement. Dropping it ends it.

@@ -13,6 +13,8 @@ pub(crate) enum Stop {
     Superseded,
     /// The log or the store does not answer.
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
+    /// The store refuses to work with this account or its settings, which somebody may change at any time.
+    Refused(store::Error),
     /// The log is shorter than what is projected already. A broker that fails over may say so for a while.
     LogShorter(Halted),
     /// The partition cannot be read past here.
@@ -90,6 +92,7 @@ impl From<store::Error> for Stop {
     fn from(error: store::Error) -> Self {
         match error {
             error if error.is_retryable() => Self::Unavailable(Box::new(error)),
+            refused @ store::Error::Refused { .. } => Self::Refused(refused),
             // Only a version that is dropped while it is followed has no row; the next look says what is active.
             store::Error::NoSuchVersion(_) => Self::Superseded,
             error => Self::Halted(Halted::Store(error)),

@@ -1,4 +1,4 @@
-//! The store port: where the tables live. SQLite implements it here; a server database implements the same seven calls.
+//! The store port: where the tables live, in SQLite, MySQL or MariaDB.
 //!
 //! Reading goes through [`Snapshot`] and portable SQL only ([`crate::read`], [`crate::Queries`]), so an adapter has
 //! nothing to do with what is asked. Writing is exactly once by construction: a batch advances its checkpoint by
@@ -32,6 +32,18 @@ pub enum Commit {
     Superseded,
 }
 
+/// What became of a switch to another version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Activation {
+    /// Queries answer from the new version.
+    Activated,
+    /// Another version is active than was expected; nothing is changed.
+    Superseded,
+    /// The version that is active has a partition that is further than in the new one; nothing is changed.
+    Behind,
+}
+
 /// A database that holds versions of the read tables.
 ///
 /// Every call is atomic: dropped or failed half-way it leaves nothing behind. After an unknown outcome of a commit the
@@ -50,11 +62,12 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::InUse`] for the active version, [`Error::Unavailable`].
     async fn drop_version(&self, version: Version) -> Result<(), Error>;
 
-    /// Makes `next` the version that queries answer from, if `expected` is it now.
+    /// Makes `next` the version that queries answer from, if `expected` is it now and `next` is at least as far in every
+    /// partition. Nobody moves `expected` between that comparison and the switch, so no answer goes back behind another.
     ///
     /// # Errors
     /// [`Error::NoSuchVersion`] if `next` does not exist, [`Error::Unavailable`].
-    async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Commit, Error>;
+    async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Activation, Error>;
 
     /// Begins a partition of a version, unless it was begun.
     ///
@@ -117,6 +130,17 @@ pub enum Error {
         /// What was tried.
         operation: &'static str,
         /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database can be reached and will not do it, however often it is asked: somebody must act.
+    #[error("the database refuses to {operation}: {advice}")]
+    Refused {
+        /// What was tried.
+        operation: &'static str,
+        /// Why, and what to do.
+        advice: String,
+        /// What the database says.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

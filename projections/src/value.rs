@@ -1,11 +1,12 @@
 //! What goes into tables and what comes out of them: three kinds of value, in every database.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use stockledger_schemas::{PartitionId, Timestamp};
 
 use crate::store::Error;
-use crate::table::Table;
+use crate::table::{Table, Version};
 
 /// A value on its way into a table, borrowed from its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,12 @@ impl From<Timestamp> for Cell<'_> {
     }
 }
 
+impl From<Version> for Cell<'_> {
+    fn from(version: Version) -> Self {
+        Self::Int(i64::from(version.0))
+    }
+}
+
 impl<'a, T: AsRef<str>> From<&'a T> for Cell<'a> {
     fn from(text: &'a T) -> Self {
         Self::Text(text.as_ref())
@@ -51,6 +58,33 @@ pub trait Row: Send + Sync {
 
     /// Appends the values of this row, one per column, in the order of the columns.
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
+}
+
+/// Rows of one table, whatever their type: what a store needs to write them.
+pub(crate) trait Rows: Send + Sync {
+    /// The table that they belong to.
+    fn table(&self) -> &'static Table;
+
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Appends the values of some of the rows, row by row, as [`Row::cells`] does.
+    fn cells<'a>(&'a self, range: Range<usize>, cells: &mut Vec<Cell<'a>>);
+}
+
+impl<R: Row> Rows for Vec<R> {
+    fn table(&self) -> &'static Table {
+        R::TABLE
+    }
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn cells<'a>(&'a self, range: Range<usize>, cells: &mut Vec<Cell<'a>>) {
+        cells.reserve(range.len() * R::TABLE.columns.len());
+        self[range].iter().for_each(|row| row.cells(cells));
+    }
 }
 
 /// A value of a query: a parameter on the way in, a field on the way out.

@@ -14,6 +14,7 @@ pub mod codec;
 pub mod envelope;
 pub mod event;
 pub mod hash;
+pub mod headers;
 pub mod limits;
 pub mod order;
 pub mod position;

@@ -2,6 +2,7 @@
 
 mod append;
 mod load;
+mod place;
 mod server;
 
 use std::time::Duration;
@@ -13,10 +14,15 @@ use super::{Context, Failure};
 use crate::text::rounded;
 use append::Append;
 use load::Load;
+use place::Place;
 use server::Server;
 
 /// Connections that are measured, if nobody says others.
 const CONNECTIONS_DEFAULT: [usize; 3] = [1, 32, 256];
+
+/// How the orders are placed of which a bare producer gets the records.
+const SAMPLE_CONNECTIONS: usize = 8;
+const SAMPLE_LASTS: Duration = Duration::from_millis(500);
 
 /// What is measured.
 #[derive(Debug, clap::Subcommand)]
@@ -24,7 +30,8 @@ pub(super) enum Bench {
     /// Three-line orders over HTTP in a closed loop, and what the log alone can do
     #[command(after_help = "Example: stockledger bench orders --seconds 10
 
-The server is a process of its own with an embedded log in a temporary directory; load and server share the machine.
+The server is a process of its own, with log and read tables of its own beside those that the settings name; they are
+removed afterwards. Load and server share the machine. The log alone takes records of orders that were placed before.
 Latencies are from sending a request to having its answer; every order is durable before it is answered.")]
     Orders(Orders),
 }
@@ -51,24 +58,36 @@ pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure
     let Bench::Orders(args) = command;
     let lasting = Duration::from_secs(args.seconds);
     output::say("measuring what the log alone can do ...");
-    let append = append::measure(lasting).await?;
+    let append = log_alone(context, lasting).await?;
     let mut figures = Vec::new();
     for projector in [false, true] {
         for connections in &args.connections {
             let with = if projector { "on" } else { "off" };
             output::say(format!("measuring {connections} connections, projector {with} ..."));
-            let server = Server::start(projector).await?;
-            let load = load::run(&server, *connections, lasting).await?;
-            let until_level = if projector { Some(server.until_level().await?) } else { None };
-            server.stop().await?;
-            figures.push(Figure {
-                name: format!("{connections} connections, projector {with}"),
-                load,
-                until_level,
+            let measured = Place::with(&context.settings, async |place| {
+                let server = Server::start(place, projector).await?;
+                let load = load::run(&server, *connections, lasting).await?;
+                let until_level = if projector { Some(server.until_level().await?) } else { None };
+                server.stop().await?;
+                let name = format!("{connections} connections, projector {with}");
+                Ok(Figure { name, load, until_level })
             });
+            figures.push(measured.await?);
         }
     }
     print(context, &append, &figures)
+}
+
+/// What a bare producer does with the records of some real orders.
+async fn log_alone(context: &Context, lasting: Duration) -> Result<Append, Failure> {
+    let sample = Place::with(&context.settings, async |place| {
+        let server = Server::start(place, false).await?;
+        load::run(&server, SAMPLE_CONNECTIONS, SAMPLE_LASTS).await?;
+        server.stop().await?;
+        place.sample().await
+    });
+    let sample = sample.await?;
+    Place::with(&context.settings, async |place| append::measure(place, &sample, lasting).await).await
 }
 
 fn print(context: &Context, append: &Append, figures: &[Figure]) -> Result<(), Failure> {

@@ -170,7 +170,7 @@ async fn replay_and_compare(node: &Node, scratch: &std::path::Path) -> Result<Co
     let replayed = replay_into(&replay, Version::FIRST).await;
     progress.done();
     replayed.map_err(|error| Failure::new(Exit::VerificationFailed, error))?;
-    let live = node.store();
+    let live = node.store().ok_or_else(|| Failure::text(Exit::Failed, "this node has no read tables"))?;
     let mut snapshot = live.snapshot().await.map_err(failed)?;
     let active = read::active(snapshot.as_mut()).await.map_err(failed)?.unwrap_or(Version::FIRST);
     drop(snapshot);

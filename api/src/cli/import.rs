@@ -83,7 +83,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 pub(super) async fn into_node(options: Options, node: &Node) -> Result<Report, Failure> {
     let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
     ledger.led().await.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
-    with_progress(options, &Local::new(ledger.clone(), node.queries().clone())).await
+    let queries =
+        node.queries().ok_or_else(|| Failure::text(Exit::Failed, "this node has no read tables"))?;
+    with_progress(options, &Local::new(ledger.clone(), queries.clone())).await
 }
 
 pub(super) fn local_actor() -> Result<Actor, Failure> {

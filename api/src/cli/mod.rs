@@ -8,6 +8,7 @@ mod decode;
 mod demo;
 mod health;
 mod import;
+mod init;
 mod output;
 mod read;
 mod rebuild;
@@ -45,6 +46,8 @@ enum Command {
     Demo(demo::Args),
     /// Run the ledger and answer HTTP
     Serve,
+    /// Make a new ledger, or check the one that is there
+    Init,
     /// Import real input into a ledger
     Import(import::Args),
     /// Make the read tables again from the first record of the log
@@ -119,10 +122,16 @@ impl From<crate::node::Error> for Failure {
     fn from(error: crate::node::Error) -> Self {
         let exit = match &error {
             error if error.is_unsafe_setup() => Exit::UnsafeSetup,
-            crate::node::Error::NoLedger(_) => Exit::NotReady,
+            error if error.is_not_ready() => Exit::NotReady,
             _ => Exit::Failed,
         };
         Self::new(exit, error)
+    }
+}
+
+impl From<crate::storage::Error> for Failure {
+    fn from(error: crate::storage::Error) -> Self {
+        crate::node::Error::from(error).into()
     }
 }
 
@@ -170,6 +179,7 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
     match command {
         Command::Demo(args) => demo::run(args, context).await,
         Command::Serve => serve::run(context).await,
+        Command::Init => init::run(context).await,
         Command::Import(args) => import::run(args, context).await,
         Command::Rebuild => rebuild::run(context).await,
         Command::Stock(command) => read::stock(command, context).await,

@@ -12,13 +12,14 @@ use super::output::{self, Format, Progress};
 use super::{Context, Exit, Failure};
 use crate::data_dir;
 use crate::node;
+use crate::storage::{self, Access};
 use crate::text::thousands;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     // Nobody else may write to the tables meanwhile.
     let _lock = data_dir::lock(&context.settings.directories()).map_err(node::Error::from)?;
-    let log = node::log_for_reading(&context.settings).await?;
-    let store = node::store_for_writing(&context.settings).await?;
+    let log = storage::open_log(&context.settings, Access::Read).await?;
+    let store = storage::open_store(&context.settings, Access::Write).await?;
     let began = std::time::Instant::now();
     let progress = Arc::new(Progress::new("rebuild", "records"));
     let replay = Replay {

@@ -9,7 +9,7 @@ use stockledger_schemas::{Decision, Event, PartitionId, Position, Scope};
 
 use super::output::{self, Format};
 use super::{Context, Exit, Failure};
-use crate::node;
+use crate::storage::{self, Access};
 
 const READ_RECORDS: usize = 512;
 /// How long a read waits before it looks whether there is more; following goes on after it.
@@ -40,7 +40,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let log = node::log_for_reading(&context.settings).await?;
+    let log = storage::open_log(&context.settings, Access::Read).await?;
     let only = args.from.map(|from| from.partition.0).or(args.partition);
     if args.follow && only.is_none() {
         return Err(Failure::text(

@@ -101,6 +101,7 @@ fn writer_check(status: &PartitionStatus) -> Check {
     let (state, code, reason) = match &status.writer {
         WriterState::Leading => ("leading", Code::WriterRecovering, None),
         WriterState::Recovering => ("recovering", Code::WriterRecovering, None),
+        WriterState::Stalled => ("stalled", Code::NotApplied, Some("the log does not answer".to_owned())),
         WriterState::Superseded { url } => ("superseded", Code::NotPartitionOwner, url.clone()),
         WriterState::Halted { reason } => ("halted", Code::PartitionHalted, Some(reason.clone())),
         WriterState::Stopped => ("stopped", Code::NotApplied, None),

@@ -12,6 +12,7 @@
 
 pub mod online_retail;
 pub mod opening;
+mod patience;
 pub mod plan;
 pub mod report;
 mod run;

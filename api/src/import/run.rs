@@ -11,6 +11,7 @@ use stockledger_schemas::{Actor, PartitionId, Position, SiteId};
 
 use super::online_retail::{self, Input};
 use super::opening::OpeningStock;
+use super::patience;
 use super::plan::{self, Part, Plan, Step, Turn};
 use super::report::Report;
 use super::source::Source;
@@ -242,7 +243,7 @@ impl Import<'_> {
         let (submissions, parts): (Vec<_>, Vec<_>) =
             chunk.into_iter().map(|step| (step.submission, step.part)).unzip();
         let first = || names.first().cloned().unwrap_or_default();
-        let outcomes = self.target.submit(submissions).await;
+        let outcomes = patience::submit(self.target, &submissions).await;
         let outcomes = outcomes.map_err(|source| Error::Unanswered { at: first(), source })?;
         let found = outcomes.len();
         let mut shipments = Vec::new();
@@ -326,7 +327,7 @@ where
 
 fn stopped(at: &str, outcome: &Outcome) -> Error {
     let why = match outcome {
-        Outcome::Failed(why) => why.clone(),
+        Outcome::Failed(why) | Outcome::Later(why) => why.clone(),
         Outcome::KeyReused => "its idempotency key was used before for something else".to_owned(),
         Outcome::UnknownSite => "the ledger does not know the site".to_owned(),
         Outcome::Short(_) => "the ledger refused it for lack of stock".to_owned(),

@@ -153,7 +153,7 @@ async fn no_line_is_taken_behind_a_failure_where_the_caller_asks_for_that() {
     let fr = service.put("/v1/sites/fr", r#"{"name":"France"}"#).await.expect(201);
     assert_eq!(fr.json["partition"], 1);
     // The partition of one site stops; the other goes on.
-    let nonsense = Entry { key: Bytes::new(), value: Bytes::from_static(b"nonsense") };
+    let nonsense = Entry::new(Bytes::new(), Bytes::from_static(b"nonsense"));
     service.log.faults().land(1, nonsense);
     let to_fr = |key: &str| receipt(key, "A", 1).replace("\"uk\"", "\"fr\"");
     assert_eq!(statuses(&service.bulk(to_fr("a")).await), [(1, 504)]);

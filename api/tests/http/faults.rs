@@ -76,7 +76,7 @@ async fn a_node_with_too_much_waiting_is_overloaded() {
 #[tokio::test]
 async fn a_partition_whose_log_cannot_be_read_is_halted() {
     let log = empty_ledger().await;
-    log.faults().land(0, Entry { key: Bytes::new(), value: Bytes::from_static(b"nonsense") });
+    log.faults().land(0, Entry::new(Bytes::new(), Bytes::from_static(b"nonsense")));
     let service = Service::start_on(log, options()).await;
     timeout(PATIENCE, service.ledger.led())
         .await

@@ -5,5 +5,7 @@
 mod commands;
 mod crash;
 mod import;
+#[allow(dead_code, reason = "shared with the tests on real servers")]
+mod load;
 mod run;
 mod setup;

@@ -61,8 +61,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on a free port and waits until it is ready.
     pub(crate) async fn start(data_dir: &Path) -> Self {
+        Self::start_with(&["--data-dir", text(data_dir)]).await
+    }
+
+    /// The same, with these settings.
+    pub(crate) async fn start_with(settings: &[&str]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let child = program(&["serve", "--listen", &address, "--data-dir", text(data_dir)])
+        let child = program(&[&["serve", "--listen", &address], settings].concat())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

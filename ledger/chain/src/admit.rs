@@ -3,7 +3,7 @@
 use stockledger_schemas::{Claim, Decision, Hash, Record, envelope};
 
 use crate::halt::{Halt, HaltReason};
-use crate::state::State;
+use crate::state::{State, genesis_hash};
 
 /// A claim may raise the term by at most this much; an honest writer raises it by one.
 const TERM_JUMP_MAX: u64 = 1 << 20;
@@ -31,6 +31,8 @@ pub enum Verdict {
 /// Why a record does not count. All of these are normal after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Void {
+    /// A genesis that came after another: the making of the ledger was tried twice, at once or again.
+    LateGenesis,
     /// A claim that came after another with the same term or a higher one.
     LateClaim,
     /// A decision of a writer that was superseded.
@@ -62,6 +64,9 @@ fn judge(state: &State, offset: u64, bytes: &[u8]) -> Result<Admission, HaltReas
     let passed = State { next_offset: offset + 1, ..*state };
     // 2.
     match envelope::decode(bytes).map_err(HaltReason::Unreadable)? {
+        Record::Genesis(_) if passed.term == 0 || genesis_hash(bytes) == passed.genesis => {
+            Ok(void(passed, Void::LateGenesis))
+        }
         Record::Genesis(_) => Err(HaltReason::SecondGenesis),
         Record::Claim(claim) => judge_claim(passed, offset, bytes, claim),
         Record::Decision(decision) => judge_decision(passed, offset, bytes, decision),

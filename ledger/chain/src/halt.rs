@@ -41,7 +41,7 @@ pub enum HaltReason {
     #[error("the genesis record names an impossible number of partitions or window")]
     ImpossibleGenesis,
     /// A second genesis record.
-    #[error("a second genesis record: two logs were mixed")]
+    #[error("a genesis record of another ledger after the first claim: two logs were mixed")]
     SecondGenesis,
     /// A record of another ledger.
     #[error(

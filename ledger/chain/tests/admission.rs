@@ -17,7 +17,15 @@ const LEDGER: LedgerId = LedgerId([7; 16]);
 const PARTITION: PartitionId = PartitionId(3);
 
 fn genesis() -> Vec<u8> {
-    let genesis = Genesis { ledger_id: LEDGER, partition: PARTITION, partitions: 8, window: WINDOW };
+    genesis_of(LEDGER)
+}
+
+fn other_genesis() -> Vec<u8> {
+    genesis_of(LedgerId([8; 16]))
+}
+
+fn genesis_of(ledger_id: LedgerId) -> Vec<u8> {
+    let genesis = Genesis { ledger_id, partition: PARTITION, partitions: 8, window: WINDOW };
     envelope::encode(&Record::Genesis(genesis)).unwrap()
 }
 
@@ -87,7 +95,9 @@ fn every_case_of_the_rule() {
         ("2. a newer format",                      start(), 20, newer,               Halt(HaltReason::is_newer)),
         ("2. a claim of another ledger",           start(), 20, claim_of(LedgerId([8; 16]), PARTITION, 6), Halt(|r| matches!(r, HaltReason::ForeignLedger { .. }))),
         ("2. a claim of another partition",        start(), 20, claim_of(LEDGER, PartitionId(4), 6),       Halt(|r| matches!(r, HaltReason::ForeignPartition { .. }))),
-        ("2. a second genesis",                    start(), 20, genesis(),           Halt(|r| matches!(r, HaltReason::SecondGenesis))),
+        ("2. the same genesis again",              start(), 20, genesis(),           Is(Void::LateGenesis)),
+        ("2. another genesis before a claim",      unclaimed, 20, other_genesis(),   Is(Void::LateGenesis)),
+        ("2. another genesis after a claim",       start(), 20, other_genesis(),     Halt(|r| matches!(r, HaltReason::SecondGenesis))),
         ("3. a higher claim",                      start(), 20, claim(6),            Valid { term: 6, seq: 10, reach: 0 }),
         ("3. a claim far above",                   start(), 20, claim(5 + (1 << 20)), Valid { term: 5 + (1 << 20), seq: 10, reach: 0 }),
         ("3. a claim too far above",               start(), 20, claim(6 + (1 << 20)), Halt(|r| matches!(r, HaltReason::TermJump { .. }))),

@@ -304,7 +304,7 @@ pub async fn large_records_come_back_whole(factory: &impl Factory) {
     let entries: Vec<Entry> = (0..20)
         .map(|number| {
             let value: Vec<u8> = (0..1 << 20).map(|place: u32| place.to_le_bytes()[1] ^ number).collect();
-            Entry { key: Bytes::from_static(b"large"), value: value.into() }
+            Entry::new(Bytes::from_static(b"large"), value)
         })
         .collect();
     let acknowledgements: Vec<_> = entries.iter().map(|entry| producer.append(vec![entry.clone()])).collect();
@@ -335,7 +335,7 @@ pub async fn bytes_come_back_as_they_were(factory: &impl Factory) {
     ];
     let entries: Vec<Entry> = pieces
         .iter()
-        .flat_map(|key| pieces.iter().map(|value| Entry { key: key.clone(), value: value.clone() }))
+        .flat_map(|key| pieces.iter().map(|value| Entry::new(key.clone(), value.clone())))
         .collect();
     offsets(producer(&*log, 1).append(entries.clone())).await;
     assert_eq!(as_entries(read_all(&*log, 1, entries.len()).await), entries);
@@ -411,7 +411,7 @@ pub async fn within_deadline(test: impl Future<Output = ()>) {
 #[must_use]
 pub fn numbered(key: &str, numbers: std::ops::Range<u64>) -> Vec<Entry> {
     let key = Bytes::from(key.to_owned());
-    numbers.map(|number| Entry { key: key.clone(), value: format!("record {number}").into() }).collect()
+    numbers.map(|number| Entry::new(key.clone(), format!("record {number}"))).collect()
 }
 
 /// The offsets of a batch of which every record was appended at an offset that is known.
@@ -449,7 +449,7 @@ pub async fn read_all(log: &dyn Log, partition: u16, count: usize) -> Vec<Stored
 /// The records as they were when they were appended.
 #[must_use]
 pub fn as_entries(records: Vec<StoredRecord>) -> Vec<Entry> {
-    records.into_iter().map(|StoredRecord { key, value, .. }| Entry { key, value }).collect()
+    records.into_iter().map(|StoredRecord { key, value, .. }| Entry::new(key, value)).collect()
 }
 
 fn producer(log: &dyn Log, partition: u16) -> Box<dyn Producer> {
@@ -458,4 +458,19 @@ fn producer(log: &dyn Log, partition: u16) -> Box<dyn Producer> {
 
 async fn bounds(log: &dyn Log, partition: u16) -> Bounds {
     log.bounds(partition).await.expect("the bounds can be read")
+}
+
+/// The address of a real server that a test needs, from the environment, where `cargo xtask test` puts it.
+///
+/// Tests that need one are in a module named `on_servers`, which is how `cargo xtask test --quick` leaves them out.
+///
+/// # Panics
+/// If there is none: a test that cannot be done has failed.
+#[must_use]
+pub fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!(
+            "{variable} is not set: run `cargo xtask test`, or start servers with `cargo xtask services up`"
+        )
+    })
 }

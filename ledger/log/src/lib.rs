@@ -3,7 +3,8 @@
 //! This crate knows nothing of what the bytes mean: which records count is decided above it by one pure rule
 //! (`stockledger-chain`), the same on every adapter. What an adapter promises is written on the traits below and
 //! proved by one conformance suite, the module `conformance` behind the feature of that name, that every adapter passes.
-//! The adapters: [`MemoryLog`] for tests and simulation, [`SqliteLog`] for a ledger in one file.
+//! The adapters: [`MemoryLog`] for tests and simulation, [`SqliteLog`] for a ledger in one file, [`KafkaLog`] for a ledger
+//! in a topic.
 //!
 //! ```text
 //! partition 3   | genesis | claim | decision | decision | ...
@@ -13,6 +14,8 @@
 mod causes;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod findings;
+pub mod kafka;
 pub mod memory;
 pub mod sqlite;
 
@@ -24,6 +27,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub use causes::Causes;
+pub use findings::{Finding, Findings};
+pub use kafka::KafkaLog;
 pub use memory::MemoryLog;
 pub use sqlite::SqliteLog;
 
@@ -34,6 +39,20 @@ pub struct Entry {
     pub key: Bytes,
     /// The record.
     pub value: Bytes,
+    /// What is said about the record beside its bytes, for people who look at the topic. It is kept where the log has a
+    /// place for it, as Kafka has, and is never read back.
+    pub headers: Headers,
+}
+
+/// Names with their values.
+pub type Headers = Vec<(&'static str, String)>;
+
+impl Entry {
+    /// An entry without headers.
+    #[must_use]
+    pub fn new(key: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
+        Self { key: key.into(), value: value.into(), headers: Headers::new() }
+    }
 }
 
 /// A record as the log has it.
@@ -105,6 +124,10 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// [`Error::NoSuchPartition`], [`Error::Unavailable`], [`Error::Truncated`].
     async fn fetch(&self, partition: u16, offset: u64) -> Result<Option<StoredRecord>, Error>;
+
+    /// Gives back the files, threads and connections that the log holds; what was handed over is written first, as far as
+    /// the log can be reached. The log is of no use afterwards. A further call returns at once.
+    async fn close(&self);
 }
 
 /// Appends to one partition.
@@ -123,7 +146,8 @@ pub trait Reader: Send {
     /// The next records, at least one and at most `max`, or none if none came within `patience`. An adapter may give
     /// fewer than there are, to bound what it holds in memory.
     ///
-    /// No record is skipped and none is given twice; a call that was dropped before it answered took nothing.
+    /// No record is skipped and none is given twice; a call that was dropped before it answered took nothing. Where the
+    /// log ends is for [`Log::bounds`] to say: with no patience, nothing may come although there is more.
     ///
     /// # Errors
     /// [`Error::Truncated`] if the log no longer holds the next record, [`Error::Unavailable`].
@@ -161,6 +185,12 @@ pub enum Error {
         /// The offset that was asked for.
         wanted: u64,
     },
+    /// There is no log at this address; it has to be made first.
+    #[error("there is no log at {0}")]
+    NoSuchLog(String),
+    /// The log may lose or change what was written to it, so a ledger must not rest on it.
+    #[error("{0}")]
+    Unsafe(Findings),
     /// The log is there but is not one that this program can use.
     #[error("{0}")]
     Mismatch(String),

@@ -229,6 +229,9 @@ impl Log for MemoryLog {
     async fn fetch(&self, partition: u16, offset: u64) -> Result<Option<StoredRecord>, Error> {
         self.shared.read(partition, |partition| Ok(partition.read(offset, 1)?.pop()))
     }
+
+    /// It holds nothing.
+    async fn close(&self) {}
 }
 
 struct MemoryProducer {

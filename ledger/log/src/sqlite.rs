@@ -9,7 +9,7 @@
 //! An acknowledged record survives a power failure: the file is in WAL mode with `synchronous=FULL`. Any number of
 //! processes may read while one writes. That only one writes is for the owner of the directory to ensure; a second
 //! one cannot damage the log, but each makes appends of the other fail. Once the log and all its producers and readers
-//! are dropped, the file is closed; [`SqliteLog::close`] also waits for it.
+//! are dropped, the file is closed; [`Log::close`] also waits for it.
 
 mod file;
 mod reader;
@@ -83,19 +83,6 @@ impl SqliteLog {
         Ok(Self { ends, source, messages: Some(messages) })
     }
 
-    /// Writes what was handed over, moves everything into the one file, and closes it. What is appended or read
-    /// afterwards is refused. A further call returns at once.
-    pub async fn close(&self) {
-        // The readers go first: as long as one is open, the write-ahead log cannot be emptied.
-        self.source.close().await;
-        let Some(messages) = &self.messages else { return };
-        let (closing, closed) = oneshot::channel();
-        if messages.send(Message::Close(closing)).await.is_ok() {
-            // The task answers last of all; if it is gone instead, the file is closed as well.
-            let _ = closed.await;
-        }
-    }
-
     fn check(&self, partition: u16) -> Result<(), Error> {
         let partitions = self.partitions();
         if partition < partitions { Ok(()) } else { Err(Error::NoSuchPartition { partition, partitions }) }
@@ -127,6 +114,18 @@ impl Log for SqliteLog {
     async fn fetch(&self, partition: u16, offset: u64) -> Result<Option<StoredRecord>, Error> {
         self.check(partition)?;
         Ok(self.source.read(partition, offset, 1).await?.pop())
+    }
+
+    /// Also moves everything into the one file.
+    async fn close(&self) {
+        // The readers go first: as long as one is open, the write-ahead log cannot be emptied.
+        self.source.close().await;
+        let Some(messages) = &self.messages else { return };
+        let (closing, closed) = oneshot::channel();
+        if messages.send(Message::Close(closing)).await.is_ok() {
+            // The task answers last of all; if it is gone instead, the file is closed as well.
+            let _ = closed.await;
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The first record of every partition, written once for the life of a ledger.
 
-use bytes::Bytes;
 use stockledger_chain::{Halt, State};
-use stockledger_log::{Delivery, Entry, Log};
+use stockledger_log::{Delivery, Log};
 use stockledger_schemas::limits::WINDOW_DEFAULT;
 use stockledger_schemas::{Genesis, LedgerId, PartitionId, Record, codec, envelope};
 
+use crate::entry;
 use crate::environment::Environment;
 
 /// Why a log is not a ledger, or could not be made one.
@@ -57,11 +57,29 @@ pub enum Error {
         found: u16,
     },
     /// The record was not appended.
-    #[error("writing the genesis of partition {0}: outcome unknown; run it again")]
-    Append(PartitionId),
+    #[error("writing the genesis of partition {partition}: its outcome is not known; run it again")]
+    Append {
+        /// Which partition.
+        partition: PartitionId,
+        /// What went wrong, if the log said.
+        #[source]
+        source: Option<stockledger_log::Error>,
+    },
     /// The record could not be encoded.
     #[error("encoding the genesis")]
     Encode(#[from] codec::Error),
+}
+
+impl Error {
+    /// Whether the log did not answer, as opposed to holding the wrong thing: trying again may help.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Log { source, .. } => matches!(source, stockledger_log::Error::Unavailable { .. }),
+            Self::Append { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// Which ledger a log holds.
@@ -90,7 +108,7 @@ pub async fn initialise(log: &dyn Log, environment: &dyn Environment) -> Result<
                 ledger_id.get_or_insert(state.ledger_id);
                 let bounds =
                     log.bounds(partition.0).await.map_err(|source| Error::Log { partition, source })?;
-                is_in_use |= bounds.end > 1;
+                is_in_use |= has_more_than_geneses(log, partition, bounds.end).await?;
             }
             None => empty = empty.or(Some(partition)),
         }
@@ -99,13 +117,29 @@ pub async fn initialise(log: &dyn Log, environment: &dyn Environment) -> Result<
     if let (true, Some(partition)) = (is_in_use, empty) {
         return Err(Error::Empty(partition));
     }
-    let ledger_id = ledger_id.unwrap_or_else(|| LedgerId(environment.nonce().0));
+    let mut ledger_id = ledger_id.unwrap_or_else(|| LedgerId(environment.nonce().0));
     for partition in partitions(log) {
         if first_record(log, partition).await?.is_none() {
             append(log, partition, ledger_id).await?;
         }
+        // Somebody else may be at it as well: the first genesis in the log is the one that counts.
+        ledger_id = begin(log, partition).await?.ledger_id;
     }
     check(log).await
+}
+
+/// Whether anything was written behind the genesis. Copies of it, which several who make a ledger at once may leave, do not
+/// count.
+async fn has_more_than_geneses(log: &dyn Log, partition: PartitionId, end: u64) -> Result<bool, Error> {
+    for offset in 1..end {
+        let record = log.fetch(partition.0, offset).await;
+        let record = record.map_err(|source| Error::Log { partition, source })?;
+        let is_genesis = |value: &[u8]| matches!(envelope::decode(value), Ok(Record::Genesis(_)));
+        if record.is_some_and(|record| !is_genesis(&record.value)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Checks that every partition begins with a genesis of the same ledger and that none was added or cut.
@@ -154,11 +188,11 @@ async fn first_record(log: &dyn Log, partition: PartitionId) -> Result<Option<St
 
 async fn append(log: &dyn Log, partition: PartitionId, ledger_id: LedgerId) -> Result<(), Error> {
     let genesis = Genesis { ledger_id, partition, partitions: log.partitions(), window: WINDOW_DEFAULT };
-    let value = Bytes::from(envelope::encode(&Record::Genesis(genesis))?);
     let mut producer = log.producer(partition.0).map_err(|source| Error::Log { partition, source })?;
-    let deliveries = producer.append(vec![Entry { key: Bytes::new(), value }]).await.unwrap_or_default();
-    match deliveries.first() {
+    let deliveries = producer.append(vec![entry::of_genesis(genesis)?]).await.unwrap_or_default();
+    match deliveries.into_iter().next() {
         Some(Delivery::Appended { .. }) => Ok(()),
-        _ => Err(Error::Append(partition)),
+        Some(Delivery::Unknown(source)) => Err(Error::Append { partition, source: Some(source) }),
+        None => Err(Error::Append { partition, source: None }),
     }
 }

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 use crate::genesis;
+use crate::partition::intake::Key;
 use crate::partition::status::{PartitionStatus, StatusSender, WriterState};
+use crate::partition::under_way::UnderWay;
 use crate::partition::{COMMANDS_OPEN_MAX, OpenError, Pending, Setup, Work, Writer};
 use crate::reply::{CommandError, Outcome, Reply, Ticket};
 
@@ -31,6 +33,8 @@ pub struct Options {
     pub snapshot_every: u64,
     /// How long a caller waits for an outcome before it is told that it is not known, or that nothing was done.
     pub answer_within: Duration,
+    /// Silence of the log after which commands are refused at once, so that nobody waits for what may take long.
+    pub stall_after: Duration,
     /// Silence of the log after which the outcome of an append is unknown.
     pub append_patience: Duration,
     /// How long a claim may take to come back before another one is made.
@@ -56,6 +60,7 @@ impl Options {
             snapshots: None,
             snapshot_every: 100_000,
             answer_within: Duration::from_secs(10),
+            stall_after: Duration::from_secs(1),
             append_patience: Duration::from_secs(15),
             claim_patience: Duration::from_secs(15),
             read_patience: Duration::from_millis(200),
@@ -136,6 +141,7 @@ struct Inner {
 struct Handle {
     intake: mpsc::Sender<Pending>,
     open: Arc<Semaphore>,
+    under_way: UnderWay,
     status: watch::Receiver<PartitionStatus>,
 }
 
@@ -143,6 +149,8 @@ struct Handle {
 #[derive(Debug)]
 pub struct PendingReply {
     ticket: Ticket,
+    /// Whether an earlier copy of the command was under way when this one was let in.
+    is_repeated: bool,
     outcome: oneshot::Receiver<Outcome>,
     answer_within: Duration,
 }
@@ -156,7 +164,7 @@ impl PendingReply {
         match tokio::time::timeout(self.answer_within, &mut self.outcome).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(CommandError::OutcomeUnknown),
-            Err(_) if self.ticket.abandon() => {
+            Err(_) if self.ticket.abandon() && !self.is_repeated => {
                 Err(CommandError::NotApplied("it waited too long to be decided"))
             }
             Err(_) => Err(CommandError::OutcomeUnknown),
@@ -204,6 +212,7 @@ impl Ledger {
             partitions.push(Handle {
                 intake: intake_tx,
                 open: Arc::new(Semaphore::new(COMMANDS_OPEN_MAX)),
+                under_way: UnderWay::default(),
                 status,
             });
         }
@@ -281,7 +290,8 @@ impl Ledger {
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
         let (handle, work, request) = self.route(command, key)?;
-        let permit = handle.open.clone().try_acquire_owned().map_err(|_| CommandError::Overloaded)?;
+        let permit = handle.open.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| handle.refusal(&work, request.as_ref(), CommandError::Overloaded))?;
         self.send(handle, work, request, permit)
     }
 
@@ -369,16 +379,35 @@ impl Ledger {
         request: Option<Request>,
         permit: tokio::sync::OwnedSemaphorePermit,
     ) -> Result<PendingReply, CommandError> {
-        if self.0.stop.is_cancelled() {
-            return Err(CommandError::NotApplied("the server is stopping"));
+        const STOPPING: CommandError = CommandError::NotApplied("the server is stopping");
+        let refused = match refuse_unless_leading(&handle.status.borrow()) {
+            _ if self.0.stop.is_cancelled() => Some(STOPPING),
+            refused => refused.err(),
+        };
+        if let Some(error) = refused {
+            return Err(handle.refusal(&work, request.as_ref(), error));
         }
-        refuse_unless_leading(&handle.status.borrow())?;
-        let (pending, ticket, outcome) = Pending::new(work, request, permit);
-        handle.intake.try_send(pending).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => CommandError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => CommandError::NotApplied("the server is stopping"),
+        let (mut pending, ticket, outcome) = Pending::new(work, request, permit);
+        let is_repeated = pending.key.is_some_and(|key| handle.under_way.count(key.hash) > 0);
+        pending.enter(&handle.under_way);
+        handle.intake.try_send(pending).map_err(|error| {
+            let (pending, error) = match error {
+                mpsc::error::TrySendError::Full(pending) => (pending, CommandError::Overloaded),
+                mpsc::error::TrySendError::Closed(pending) => (pending, STOPPING),
+            };
+            let Pending { work, request, caller, .. } = pending;
+            drop(caller);
+            handle.refusal(&work, request.as_ref(), error)
         })?;
-        Ok(PendingReply { ticket, outcome, answer_within: self.0.answer_within })
+        Ok(PendingReply { ticket, is_repeated, outcome, answer_within: self.0.answer_within })
+    }
+}
+
+impl Handle {
+    /// What a command hears that is not let in: that nothing was written, unless an earlier copy of it is under way.
+    fn refusal(&self, work: &Work, request: Option<&Request>, error: CommandError) -> CommandError {
+        let is_under_way = Key::of(work, request).is_some_and(|key| self.under_way.count(key.hash) > 0);
+        if is_under_way { CommandError::OutcomeUnknown } else { error }
     }
 }
 
@@ -396,6 +425,9 @@ fn refuse_unless_leading(status: &PartitionStatus) -> Result<(), CommandError> {
     let partition = status.partition;
     match &status.writer {
         WriterState::Leading => Ok(()),
+        WriterState::Stalled => {
+            Err(CommandError::NotApplied("the log does not answer at the moment; try again a little later"))
+        }
         WriterState::Recovering => Err(CommandError::Recovering(partition)),
         WriterState::Superseded { url } => Err(CommandError::NotOwner { partition, url: url.clone() }),
         WriterState::Halted { reason } => Err(CommandError::Halted { partition, reason: reason.clone() }),

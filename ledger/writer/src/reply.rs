@@ -38,7 +38,7 @@ pub enum CommandError {
     /// Too much is waiting. Nothing was written.
     #[error("too many commands are waiting; try again a little later")]
     Overloaded,
-    /// The command was given up before it was decided. Nothing was written.
+    /// The command was given up before it was decided, or was not taken because the log is silent. Nothing was written.
     #[error("the command was not applied: {0}")]
     NotApplied(&'static str),
     /// The writer is reading the log. Nothing was written.

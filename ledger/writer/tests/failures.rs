@@ -19,7 +19,7 @@ use support::{Shop, happened, on_hand, order, receive};
 
 /// Any record, written by somebody who is not our writer.
 fn foreign(record: &Record) -> Entry {
-    Entry { key: Bytes::new(), value: Bytes::from(envelope::encode(record).unwrap()) }
+    Entry::new(Bytes::new(), Bytes::from(envelope::encode(record).unwrap()))
 }
 
 async fn foreign_claim(shop: &Shop, term: u64) -> Entry {
@@ -38,7 +38,7 @@ async fn foreign_claim(shop: &Shop, term: u64) -> Entry {
 /// A decision of the current term, as it stands in the log.
 async fn last_record(shop: &Shop) -> Entry {
     let end = shop.log.bounds(0).await.unwrap().end;
-    Entry { key: Bytes::new(), value: shop.log.fetch(0, end - 1).await.unwrap().unwrap().value }
+    Entry::new(Bytes::new(), shop.log.fetch(0, end - 1).await.unwrap().unwrap().value)
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,6 +64,28 @@ async fn silence_beyond_the_bound_is_an_unknown_outcome() {
     let reply = shop.receive(5, "silent").await;
     assert_eq!(on_hand(&reply), 6);
     assert_eq!(shop.times_decided("silent").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_log_is_silent_nothing_new_is_taken() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    shop.faults.plan(0, Fate::answer(Answer::Held));
+    let first = shop.send(receive(1), "first");
+    shop.until_state(WriterState::Stalled).await;
+    let began = tokio::time::Instant::now();
+    let refused = shop.ask(receive(1), "second").await;
+    assert!(matches!(refused, Err(CommandError::NotApplied(_))), "{refused:?}");
+    assert_eq!(began.elapsed(), std::time::Duration::ZERO, "nobody waits for a silent log");
+    // Of what is in flight nobody may hear that nothing was written.
+    assert_eq!(shop.ask(receive(1), "first").await.unwrap_err(), CommandError::OutcomeUnknown);
+
+    assert!(shop.faults.release(0, 0));
+    assert_eq!(on_hand(&first.wait().await.unwrap()), 2);
+    assert_eq!(on_hand(&shop.ask(receive(1), "first").await.unwrap()), 2);
+    shop.until_state(WriterState::Leading).await;
+    assert_eq!(on_hand(&shop.receive(1, "second").await), 3);
+    assert_eq!(shop.status().term, 1, "silence alone ends no term");
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,7 +233,7 @@ async fn a_key_is_not_called_used_before_it_is() {
     let other = shop.send(receive(2), "key");
     tokio::task::yield_now().await;
     // The partition stops before anybody knows what became of the first.
-    shop.faults.land(0, Entry { key: Bytes::new(), value: Bytes::from_static(b"not ours") });
+    shop.faults.land(0, Entry::new(Bytes::new(), Bytes::from_static(b"not ours")));
     assert!(shop.faults.release(0, 0));
     let behind = shop.send(receive(1), "behind");
     first.wait().await.unwrap();
@@ -220,7 +242,7 @@ async fn a_key_is_not_called_used_before_it_is() {
 
     let shop = Shop::open().await;
     shop.receive(1, "before").await;
-    shop.faults.land(0, Entry { key: Bytes::new(), value: Bytes::from_static(b"not ours") });
+    shop.faults.land(0, Entry::new(Bytes::new(), Bytes::from_static(b"not ours")));
     let (first, other) = (shop.send(receive(1), "key"), shop.send(receive(2), "key"));
     assert_eq!(first.wait().await.unwrap_err(), CommandError::OutcomeUnknown);
     assert!(matches!(other.wait().await.unwrap_err(), CommandError::NotApplied(_)));
@@ -273,7 +295,7 @@ async fn a_log_that_is_away_for_a_while_needs_no_hands() {
 async fn a_record_that_cannot_be_read_stops_the_partition() {
     let shop = Shop::open().await;
     shop.receive(1, "before").await;
-    shop.faults.land(0, Entry { key: Bytes::new(), value: Bytes::from_static(b"not ours") });
+    shop.faults.land(0, Entry::new(Bytes::new(), Bytes::from_static(b"not ours")));
     let error = shop.ask(receive(5), "behind").await.unwrap_err();
     assert_eq!(error, CommandError::OutcomeUnknown);
     let Err(CommandError::Halted { reason, .. }) = shop.ask(receive(5), "later").await else {

@@ -17,7 +17,7 @@ use stockledger_log::memory::{Faults, MemoryLog};
 use stockledger_log::{Entry, Log};
 use stockledger_projections::projector::ensure_active;
 use stockledger_projections::rebuild::Replay;
-use stockledger_projections::{Options, Progress, Projector, SqliteStore, Store, Version};
+use stockledger_projections::{Options, Progress, Projector, SqliteStore, Status, Store, Version};
 use stockledger_schemas::{
     Actor, Claim, Context, Decision, Delta, Disposition, Event, Genesis, HoldReason, IdempotencyKey,
     LedgerId, Level, Name, Nonce, Note, OrderId, PartitionId, Position, Quantity, Reason, Record, Request,
@@ -204,7 +204,7 @@ fn claim(ledger_id: LedgerId, partition: PartitionId, term: u64) -> Vec<u8> {
 }
 
 fn land(faults: &Faults, partition: PartitionId, bytes: Vec<u8>) -> u64 {
-    faults.land(partition.0, Entry { key: Bytes::new(), value: bytes.into() })
+    faults.land(partition.0, Entry::new(Bytes::new(), bytes))
 }
 
 fn context() -> Context {
@@ -348,9 +348,18 @@ impl Running {
     }
 
     pub(crate) async fn until_level(&self, ledger: &Ledger) {
+        self.until_all(ledger, |_| true).await;
+    }
+
+    /// Waits until the projector writes to this version and nothing is missing in it.
+    pub(crate) async fn until_level_in(&self, version: Version, ledger: &Ledger) {
+        self.until_all(ledger, |status| status.version == Some(version)).await;
+    }
+
+    async fn until_all(&self, ledger: &Ledger, is_fit: impl Fn(&Status) -> bool) {
         for head in ledger.heads() {
-            let is_reached =
-                self.progress.until(head.partition, deadline(), |status| status.position >= head).await;
+            let is_reached = |status: &Status| status.position >= head && is_fit(status);
+            let is_reached = self.progress.until(head.partition, deadline(), is_reached).await;
             assert!(is_reached, "{:?}", self.progress.of(head.partition));
         }
     }

@@ -4,6 +4,8 @@
 
 mod common;
 mod fold;
+mod gate;
 mod live;
 mod queried;
 mod rebuilt;
+mod switched;

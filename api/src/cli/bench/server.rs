@@ -1,4 +1,4 @@
-//! The server under load: this very program as a process of its own, in a temporary directory.
+//! The server under load: this very program as a process of its own.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use super::load::SKUS;
+use super::place::Place;
 use crate::cli::health::client_failure;
 use crate::cli::{Exit, Failure};
 use crate::client::Client;
@@ -22,25 +23,24 @@ pub(super) struct Server {
     address: String,
     client: Client,
     child: Child,
-    _directory: tempfile::TempDir,
 }
 
 impl Server {
     /// Starts it with or without a projector, with a site and stock in it.
-    pub(super) async fn start(projector: bool) -> Result<Self, Failure> {
-        let directory = tempfile::tempdir()?;
+    pub(super) async fn start(place: &Place, projector: bool) -> Result<Self, Failure> {
         let address = free_address()?;
         let roles = if projector { "writer,projector,api" } else { "writer" };
-        let child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--listen", &address, "--roles", roles, "--data-dir"])
-            .arg(directory.path())
+        let mut program = Command::new(std::env::current_exe()?);
+        program.args(["serve", "--listen", &address, "--roles", roles]);
+        place.tell(&mut program);
+        let child = program
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
         let client = Client::new(&format!("http://{address}")).map_err(client_failure)?;
-        let server = Self { address, client, child, _directory: directory };
+        let server = Self { address, client, child };
         server.until_ready().await?;
         server.stock_up().await?;
         Ok(server)

@@ -109,19 +109,19 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR "internal" final "Internal error"
         "The program has a fault. The details are in its log under the request id.";
     NotApplied = SERVICE_UNAVAILABLE "not-applied" retry "Not applied"
-        "The command was given up before it was decided. Nothing was recorded; send it again with the same key.";
+        "The command was not decided: it was given up while it waited, or the log does not answer and nothing new is taken. Nothing was recorded; send it again with the same key.";
     Overloaded = SERVICE_UNAVAILABLE "overloaded" retry "Overloaded"
         "Too many commands are waiting. Nothing was recorded; send it again with the same key after Retry-After.";
     NotPartitionOwner = SERVICE_UNAVAILABLE "not-partition-owner" retry "Not the owner of the partition"
-        "Another node writes the partition of this site. The member owner names it where it is known. Nothing was recorded.";
+        "Another node writes the partition of this site. The member owner names it where it is known. This request recorded nothing.";
     ProjectionBehind = SERVICE_UNAVAILABLE "projection-behind" retry "Projection behind"
         "The read tables have not reached the position that Ledger-Min-Position asks for within the time that the request may wait. Send it again after Retry-After.";
     ProjectionUnavailable = SERVICE_UNAVAILABLE "projection-unavailable" retry "Projection unavailable"
         "The database of the read tables does not answer at the moment. Commands are not affected. Send the request again after Retry-After.";
     PartitionHalted = SERVICE_UNAVAILABLE "partition-halted" retry "Partition halted"
-        "The partition of this site stopped at something in its log that must not be read past, and takes no commands until an operator has looked at it. /readyz says why. Nothing was recorded.";
+        "The partition of this site stopped at something in its log that must not be read past, and takes no commands until an operator has looked at it. /readyz says why. This request recorded nothing.";
     WriterRecovering = SERVICE_UNAVAILABLE "writer-recovering" retry "Writer recovering"
-        "The writer is reading its log, as after a start. Nothing was recorded; send it again with the same key after Retry-After.";
+        "The writer is reading its log, as after a start. This request recorded nothing; send it again with the same key after Retry-After, which also tells what became of an earlier one.";
     OutcomeUnknown = GATEWAY_TIMEOUT "outcome-unknown" retry "Outcome unknown"
         "The command may or may not be in the log. Send it again with the same idempotency key: it is answered with what the log says, and never happens twice.";
 }

@@ -55,7 +55,7 @@ impl Target for Local {
         let mut outcomes = Vec::with_capacity(waiting.len() + 1);
         for pending in waiting {
             outcomes.push(outcome(pending.wait().await));
-            if matches!(outcomes.last(), Some(Outcome::Failed(_))) {
+            if matches!(outcomes.last(), Some(Outcome::Later(_) | Outcome::Failed(_))) {
                 // Those behind it are given up: commands are taken in order, so none of them was taken before it, and
                 // none may be decided without it.
                 return Ok(outcomes);
@@ -84,6 +84,12 @@ fn outcome(result: Result<Reply, CommandError>) -> Outcome {
         Ok(reply) => decided(&reply),
         Err(CommandError::KeyReused) => Outcome::KeyReused,
         Err(CommandError::UnknownSite(_)) => Outcome::UnknownSite,
+        Err(
+            passing @ (CommandError::NotApplied(_)
+            | CommandError::Recovering(_)
+            | CommandError::Overloaded
+            | CommandError::OutcomeUnknown),
+        ) => Outcome::Later(passing.to_string()),
         Err(other) => Outcome::Failed(other.to_string()),
     }
 }

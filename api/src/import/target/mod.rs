@@ -31,6 +31,8 @@ pub enum Outcome {
     KeyReused,
     /// The site was never opened. Nothing was written.
     UnknownSite,
+    /// The ledger cannot take it at the moment, or cannot say what became of it; why, in words. The same again may help.
+    Later(String),
     /// Anything else; in words.
     Failed(String),
 }
@@ -73,6 +75,13 @@ pub enum Error {
         /// How many answers came.
         found: usize,
     },
+}
+
+impl Error {
+    /// Whether the same again may help.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Server(error) if error.is_unreachable())
+    }
 }
 
 /// A ledger that commands can be sent to.

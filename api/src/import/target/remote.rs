@@ -136,6 +136,7 @@ fn outcome(line: ResultLine) -> Outcome {
             ("insufficient-stock", Some(answered)) => Outcome::Short(answered),
             ("idempotency-key-reused", _) => Outcome::KeyReused,
             ("unknown-site", _) => Outcome::UnknownSite,
+            _ if problem.retryable => Outcome::Later(problem.to_string()),
             _ => Outcome::Failed(problem.to_string()),
         },
     }

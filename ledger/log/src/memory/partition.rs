@@ -144,7 +144,7 @@ impl Partition {
     /// Puts a record behind the last one; its offset.
     pub(super) fn land(&mut self, entry: Entry, clock_ms: i64) -> u64 {
         let offset = self.bounds().end;
-        let Entry { key, value } = entry;
+        let Entry { key, value, .. } = entry;
         self.records.push_back(StoredRecord { offset, key, value, appended_at_ms: clock_ms });
         offset
     }

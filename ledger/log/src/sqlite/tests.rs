@@ -221,7 +221,7 @@ async fn a_record_of_another_writer_makes_one_append_unknown_and_is_never_overwr
     assert_eq!(offsets(producer.append(numbered("own", 3..4))).await, [2]);
     let records = as_entries(read(&mut *reader, 3).await);
     assert_eq!(records[0], numbered("own", 0..1)[0]);
-    assert_eq!(records[1], Entry { key: Bytes::from_static(b"f"), value: Bytes::from_static(b"o") });
+    assert_eq!(records[1], Entry::new(Bytes::from_static(b"f"), Bytes::from_static(b"o")));
     assert_eq!(records[2], numbered("own", 3..4)[0]);
 }
 
@@ -233,7 +233,7 @@ async fn a_full_disk_gives_an_unknown_outcome_and_leaves_no_half_of_a_batch() {
     assert_eq!(offsets(producer.append(numbered("small", 0..1))).await, [0]);
 
     // The first records of the batch would still fit, and go into a statement of their own.
-    let large = Entry { key: Bytes::new(), value: vec![7; 1 << 20].into() };
+    let large = Entry::new(Bytes::new(), vec![7; 1 << 20]);
     let mut batch = numbered("small", 1..601);
     batch.push(large);
     assert_unknown(producer.append(batch), "full").await;
@@ -339,8 +339,8 @@ async fn small_and_large_records_are_read_in_order() {
         .enumerate()
         .map(|(number, size)| {
             let key = Bytes::from(vec![b'k'; size % 7]);
-            let value = vec![number.to_le_bytes()[0]; size - key.len()].into();
-            Entry { key, value }
+            let value: Bytes = vec![number.to_le_bytes()[0]; size - key.len()].into();
+            Entry::new(key, value)
         })
         .collect();
     offsets(log.producer(0).unwrap().append(entries.clone())).await;

@@ -1,13 +1,13 @@
 //! Becoming the writer: read to the end, append a claim, read on until it comes back.
 
-use bytes::Bytes;
 use stockledger_chain::{Verdict, Void, admit};
-use stockledger_log::{Delivery, Entry, Producer, Reader, StoredRecord};
-use stockledger_schemas::{Claim, Nonce, Record, envelope};
-use tokio::time::Instant;
+use stockledger_log::{Acknowledgement, Causes, Delivery, Producer, Reader, StoredRecord};
+use stockledger_schemas::{Claim, Nonce, PartitionId, Record, envelope};
 
-use super::{Ended, Writer};
+use super::{Ended, Pending, Writer};
 use crate::catch_up::end_of;
+use crate::entry;
+use crate::reply::CommandError;
 
 /// Records read at a time; small enough that reading a long log leaves the other tasks their turn.
 const READ_RECORDS: usize = 256;
@@ -26,23 +26,15 @@ impl Writer {
         let claim = self.next_claim();
         let (term, nonce) = (claim.term, claim.nonce);
         let claimed_at_ms = claim.recorded_at.micros() / 1_000;
-        let value =
-            envelope::encode(&Record::Claim(claim)).map_err(|error| Ended::Halted(error.to_string()))?;
+        let entry = entry::of_claim(claim).map_err(|error| Ended::Halted(error.to_string()))?;
         let mut producer = self.log.producer(self.partition.0)?;
-        let delivery = producer.append(vec![Entry { key: Bytes::new(), value: Bytes::from(value) }]);
-
-        let deadline = Instant::now() + self.options.claim_patience;
-        let gave_up = |_| Ended::OutcomeUnknown;
-        let own = tokio::time::timeout_at(deadline, self.read_until_back(reader.as_mut(), nonce))
-            .await
-            .map_err(gave_up)??;
-        let delivered = tokio::time::timeout_at(deadline, delivery).await.map_err(gave_up)?;
+        let delivered = delivered(self.partition, producer.append(vec![entry]));
+        let patience = self.options.claim_patience;
+        let back = self.read_until_back(reader.as_mut(), nonce);
+        let both = tokio::time::timeout(patience, async { tokio::try_join!(back, delivered) }).await;
+        let (own, ()) = both.unwrap_or(Err(Ended::OutcomeUnknown))?;
         if !own.valid || self.confirmed.chain.term != term {
             return Err(Ended::Superseded { url: self.leader_url.clone() });
-        }
-        match delivered.ok().and_then(|deliveries| deliveries.into_iter().next()) {
-            Some(Delivery::Appended { .. }) => {}
-            _ => return Err(Ended::OutcomeUnknown),
         }
         check_clock(claimed_at_ms, own.appended_at_ms)?;
         self.is_durable = true;
@@ -120,8 +112,9 @@ impl Writer {
                 self.note_claim(&claim, record, true);
                 self.leader_url = claim.url.map(|url| url.to_string());
                 // Whatever is in flight has a lower term: from here on it can only be void.
-                let left = self.flight.take_all();
-                self.again.extend(left);
+                for left in self.flight.take_all() {
+                    self.decide_again(left);
+                }
                 // And what waited for those decisions must not take another writer's decisions for them.
                 self.stop_awaiting();
             }
@@ -137,6 +130,16 @@ impl Writer {
         Ok(())
     }
 
+    /// A command that the log turned out not to hold is decided again, if anybody still waits for it. Whoever gave it up was
+    /// told that its outcome is not known, and asks again if it matters.
+    fn decide_again(&mut self, pending: Pending) {
+        if pending.is_awaited() || self.open_keys.has_waiters(&pending) {
+            self.again.push_back(pending);
+        } else {
+            self.open_keys.answer(pending, Err(CommandError::OutcomeUnknown));
+        }
+    }
+
     fn note_claim(&mut self, claim: &Claim, record: &StoredRecord, valid: bool) {
         if self.claim_awaited == Some(claim.nonce) {
             self.claim_back = Some(ClaimBack { valid, appended_at_ms: record.appended_at_ms });
@@ -149,6 +152,18 @@ pub(super) struct ClaimBack {
     /// Whether it counts, at the place where it stands.
     valid: bool,
     appended_at_ms: i64,
+}
+
+/// Resolves when a claim is durable, or as soon as that is in doubt.
+async fn delivered(partition: PartitionId, acknowledgement: Acknowledgement) -> Result<(), Ended> {
+    match acknowledgement.await.ok().and_then(|deliveries| deliveries.into_iter().next()) {
+        Some(Delivery::Appended { .. }) => Ok(()),
+        Some(Delivery::Unknown(error)) => {
+            tracing::warn!(%partition, error = %Causes(&error), "a claim failed");
+            Err(Ended::OutcomeUnknown)
+        }
+        None => Err(Ended::OutcomeUnknown),
+    }
 }
 
 fn check_clock(claimed_at_ms: i64, appended_at_ms: i64) -> Result<(), Ended> {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stockledger_chain::State;
 use stockledger_log::{Acknowledgement, Delivery};
@@ -26,7 +27,7 @@ pub(super) struct InFlight {
 struct Batch {
     seqs: Vec<u64>,
     acknowledgement: Acknowledgement,
-    deadline: Instant,
+    sent: Instant,
 }
 
 /// What became of the records of one append; nothing for those whose outcome is unknown.
@@ -50,24 +51,24 @@ impl Flight {
         self.batches.len()
     }
 
-    pub(super) fn send(
-        &mut self,
-        records: Vec<InFlight>,
-        acknowledgement: Acknowledgement,
-        deadline: Instant,
-    ) {
+    pub(super) fn send(&mut self, records: Vec<InFlight>, acknowledgement: Acknowledgement) {
         let seqs = records.iter().map(|record| record.decision.seq).collect();
         self.records.extend(records);
-        self.batches.push_back(Batch { seqs, acknowledgement, deadline });
+        self.batches.push_back(Batch { seqs, acknowledgement, sent: Instant::now() });
+    }
+
+    /// Since when the oldest append waits for its acknowledgement.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        self.batches.front().map(|batch| batch.sent)
     }
 
     /// What became of the oldest append. Acknowledgements are looked at in the order of sending, whatever order they come
-    /// in; silence beyond the deadline is an unknown outcome. Pends for ever when nothing is in flight.
+    /// in; silence beyond `patience` is an unknown outcome. Pends for ever when nothing is in flight.
     ///
     /// Cancel-safe: an acknowledgement is taken together with its batch.
-    pub(super) async fn next_settled(&mut self) -> Settled {
+    pub(super) async fn next_settled(&mut self, patience: Duration) -> Settled {
         let Some(batch) = self.batches.front_mut() else { return std::future::pending().await };
-        let answer = tokio::time::timeout_at(batch.deadline, &mut batch.acknowledgement).await;
+        let answer = tokio::time::timeout_at(batch.sent + patience, &mut batch.acknowledgement).await;
         let deliveries = answer.ok().and_then(Result::ok).unwrap_or_default();
         let seqs = self.batches.pop_front().map(|batch| batch.seqs).unwrap_or_default();
         let deliveries = deliveries.into_iter().map(Some).chain(std::iter::repeat_with(|| None));

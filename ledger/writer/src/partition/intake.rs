@@ -7,6 +7,7 @@ use stockledger_schemas::{Actor, Hash, Level, Order, Request, Scope, SiteId, Sku
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::partition::index::{ShortHash, key_hash};
+use crate::partition::under_way::{Passage, UnderWay};
 use crate::reply::{CommandError, Outcome, Reply, Ticket, answer};
 
 /// What is to be decided.
@@ -32,6 +33,22 @@ impl Work {
 pub(crate) struct Key {
     pub(crate) hash: ShortHash,
     pub(crate) fingerprint: Hash,
+}
+
+impl Key {
+    /// The key of a command that has one.
+    pub(crate) fn of(work: &Work, request: Option<&Request>) -> Option<Self> {
+        match (work, request) {
+            (_, Some(Request { key, fingerprint })) => {
+                Some(Self { hash: key_hash(&work.scope(), key), fingerprint: *fingerprint })
+            }
+            (Work::OpenHere(site, _), None) => {
+                let fingerprint = Hash::of(&[b"open\0", site.as_str().as_bytes()]);
+                Some(Self { hash: fingerprint.short(), fingerprint })
+            }
+            (Work::Command(_), None) => None,
+        }
+    }
 }
 
 /// What was read from the log for a command, because memory no longer holds it.
@@ -62,6 +79,8 @@ pub(crate) struct Caller {
     reply: oneshot::Sender<Outcome>,
     /// Its place among the commands that may be open at once, given back when it is answered.
     _permit: OwnedSemaphorePermit,
+    /// Its key among those that are under way, taken out when it is answered.
+    passage: Option<Passage>,
 }
 
 impl Caller {
@@ -78,21 +97,22 @@ impl Pending {
     ) -> (Self, Ticket, oneshot::Receiver<Outcome>) {
         let (reply, outcome) = oneshot::channel();
         let ticket = Ticket::default();
-        let key = match (&work, &request) {
-            (_, Some(Request { key, fingerprint })) => {
-                Some(Key { hash: key_hash(&work.scope(), key), fingerprint: *fingerprint })
-            }
-            (Work::OpenHere(site, _), None) => {
-                let fingerprint = Hash::of(&[b"open\0", site.as_str().as_bytes()]);
-                Some(Key { hash: fingerprint.short(), fingerprint })
-            }
-            (Work::Command(_), None) => None,
-        };
-        let caller = Caller { reply, _permit: permit };
+        let key = Key::of(&work, request.as_ref());
+        let caller = Caller { reply, _permit: permit, passage: None };
         let prepared = Prepared::default();
         let pending =
             Self { work, request, key, key_is_open: false, prepared, caller, ticket: ticket.clone() };
         (pending, ticket, outcome)
+    }
+
+    /// The command is let in.
+    pub(crate) fn enter(&mut self, under_way: &UnderWay) {
+        self.caller.passage = self.key.map(|key| under_way.enter(key.hash));
+    }
+
+    /// Whether its caller still waits.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.caller.reply.is_closed()
     }
 
     /// Takes the command to decide it; false if its caller has given it up.
@@ -122,6 +142,12 @@ impl OpenKeys {
     pub(crate) fn leave(&mut self, pending: &Pending) -> Vec<(Hash, Caller)> {
         let key = pending.key.filter(|_| pending.key_is_open);
         key.and_then(|key| self.0.remove(&key.hash)).unwrap_or_default()
+    }
+
+    /// Whether others wait for the key of a command.
+    pub(crate) fn has_waiters(&self, pending: &Pending) -> bool {
+        let key = pending.key.filter(|_| pending.key_is_open);
+        key.and_then(|key| self.0.get(&key.hash)).is_some_and(|waiting| !waiting.is_empty())
     }
 
     /// Answers a command and everybody who waits for its key; they get its outcome if they sent the same thing.

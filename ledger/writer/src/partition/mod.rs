@@ -14,12 +14,13 @@ mod confirmed;
 mod decide;
 mod flight;
 mod index;
-mod intake;
+pub(crate) mod intake;
 mod prepare;
 mod serve;
 mod settle;
 pub(crate) mod status;
 mod tail;
+pub(crate) mod under_way;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -52,6 +53,9 @@ pub(crate) const COMMANDS_OPEN_MAX: usize = 8_192;
 
 /// Counts at a past position that one partition looks up at once; each may read many decisions.
 const SCANS_MAX: usize = 2;
+
+/// A term that ends sooner than this by an unknown outcome is followed by a pause.
+const TERM_LASTS_MIN: Duration = Duration::from_secs(1);
 
 /// What a partition's writer is made of.
 pub(crate) struct Setup {
@@ -141,6 +145,8 @@ pub(crate) struct Writer {
     withheld: Vec<(Pending, Outcome)>,
     /// Lookups of the past that may run at once.
     scans: Arc<Semaphore>,
+    /// Whether the log has been silent for so long that nothing new is taken.
+    is_stalled: bool,
     /// A fault of this program spoiled the speculative state: the term must end.
     ahead_is_broken: bool,
     flight: Flight,
@@ -187,6 +193,7 @@ impl Writer {
             is_durable: false,
             withheld: Vec::new(),
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
+            is_stalled: false,
             ahead_is_broken: false,
             flight: Flight::default(),
             open_keys: OpenKeys::default(),
@@ -210,6 +217,11 @@ impl Writer {
             match self.one_term().await {
                 Ended::OutcomeUnknown => {
                     tracing::warn!(partition = %self.partition, "an append has no known outcome: claiming a new term");
+                    // Once at once; but what fails again and again must not fill the log with claims.
+                    let is_repeated = began.elapsed() < TERM_LASTS_MIN;
+                    if is_repeated && self.pause(self.options.log_retry_after).await {
+                        break;
+                    }
                 }
                 Ended::Superseded { url } => {
                     tracing::warn!(partition = %self.partition, ?url, "another node writes this partition");
@@ -316,4 +328,18 @@ pub enum OpenError {
     /// The log is not the one that was remembered.
     #[error(transparent)]
     Snapshot(#[from] crate::snapshot::Error),
+}
+
+impl OpenError {
+    /// Whether the log did not answer, as opposed to holding the wrong thing: trying again may help.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        use stockledger_log::Error::Unavailable;
+        match self {
+            Self::Genesis(error) => error.is_passing(),
+            Self::Snapshot(error) => {
+                matches!(error, crate::snapshot::Error::Log { source: Unavailable { .. }, .. })
+            }
+        }
+    }
 }

@@ -293,6 +293,11 @@ async fn answer_all_from_log(
     callers: Vec<(Option<Hash>, Caller)>,
 ) {
     let read = read_decision(log.as_ref(), position.partition, offset).await.map(Arc::new);
+    // The decision stands, whatever it is: nobody may hear that nothing was written.
+    let read = read.map_err(|error| match error {
+        CommandError::NotApplied(_) => CommandError::OutcomeUnknown,
+        other => other,
+    });
     for (fingerprint, caller) in callers {
         let outcome: Outcome = match &read {
             Err(error) => Err(error.clone()),

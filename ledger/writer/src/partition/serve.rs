@@ -1,14 +1,13 @@
 //! Serving a term: take what waits, decide it, append it, confirm what was appended.
 
-use bytes::Bytes;
 use stockledger_log::{Entry, Producer};
-use stockledger_schemas::Scope;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::flight::InFlight;
 use super::status::WriterState;
 use super::tail::Tail;
 use super::{Ahead, Ended, Pending, Writer};
+use crate::entry;
 
 /// Decisions of one append.
 const BATCH_RECORDS_MAX: usize = 256;
@@ -23,6 +22,7 @@ impl Writer {
         self.ahead = Ahead::of(&self.confirmed);
         self.ahead_is_broken = false;
         self.stop_awaiting();
+        self.is_stalled = false;
         self.status.set(WriterState::Leading);
         self.publish_position();
         let mut tail = Tail::start(self);
@@ -40,12 +40,18 @@ impl Writer {
             self.append_waiting(None, producer);
             return Ok(());
         }
+        let append_patience = self.options.append_patience;
+        let stalls_at = self.stalls_at();
         // Every branch is cancel-safe: a channel gives a message only to the branch that is taken, and an
         // acknowledgement is taken together with its batch.
         tokio::select! {
             biased;
-            settled = self.flight.next_settled() => self.settle(settled, tail).await?,
+            settled = self.flight.next_settled(append_patience) => {
+                self.settle(settled, tail).await?;
+                self.note_acknowledged();
+            }
             alarm = tail.alarm() => return Err(Ended::Halted(alarm)),
+            () = sleep_until(stalls_at.unwrap_or_else(Instant::now)), if stalls_at.is_some() => self.stall(),
             Some(prepared) = self.prepared.recv(), if has_room => {
                 if let Some(pending) = self.take_prepared(prepared) {
                     self.append_waiting(Some(pending), producer);
@@ -57,6 +63,26 @@ impl Writer {
         }
         self.snapshots.save_if_due(&self.confirmed);
         if self.ahead_is_broken { Err(Ended::OutcomeUnknown) } else { Ok(()) }
+    }
+
+    /// When the silence of the log has lasted so long that nothing new is to be taken; never if that is so already.
+    fn stalls_at(&self) -> Option<Instant> {
+        let since = self.flight.waiting_since().filter(|_| !self.is_stalled)?;
+        Some(since + self.options.stall_after)
+    }
+
+    /// What was taken is waited for; what comes is refused. Nobody's command can overtake another of the same caller: what
+    /// waits already keeps its place.
+    fn stall(&mut self) {
+        tracing::warn!(partition = %self.partition, "the log does not acknowledge: refusing commands until it does");
+        self.is_stalled = true;
+        self.status.set(WriterState::Stalled);
+    }
+
+    fn note_acknowledged(&mut self) {
+        if std::mem::take(&mut self.is_stalled) {
+            self.status.set(WriterState::Leading);
+        }
     }
 
     /// Whether nothing is in flight and nothing is being looked up.
@@ -86,7 +112,7 @@ impl Writer {
         while let Some(pending) = next {
             if let Some((record, value)) = self.decide(pending) {
                 bytes += value.len();
-                entries.push(Entry { key: record_key(&record.decision.scope), value });
+                entries.push(entry::of_decision(self.partition, &record.decision, value));
                 records.push(record);
             }
             let is_full = records.len() >= room || bytes >= BATCH_BYTES_MAX;
@@ -94,7 +120,7 @@ impl Writer {
         }
         if !records.is_empty() {
             let acknowledgement = producer.append(entries);
-            self.flight.send(records, acknowledgement, Instant::now() + self.options.append_patience);
+            self.flight.send(records, acknowledgement);
         }
     }
 
@@ -108,12 +134,5 @@ impl Writer {
             }
         }
         self.intake.try_recv().ok()
-    }
-}
-
-fn record_key(scope: &Scope) -> Bytes {
-    match scope {
-        Scope::Directory => Bytes::new(),
-        Scope::Site(site) => Bytes::copy_from_slice(site.as_str().as_bytes()),
     }
 }

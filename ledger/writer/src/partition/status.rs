@@ -11,6 +11,8 @@ pub enum WriterState {
     Recovering,
     /// The partition is its own; it takes commands.
     Leading,
+    /// The partition is its own, but the log does not acknowledge what was appended: nothing new is taken meanwhile.
+    Stalled,
     /// Another node claimed the partition; it will try again.
     Superseded {
         /// Where that node answers, if it said.

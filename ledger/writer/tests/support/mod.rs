@@ -113,6 +113,16 @@ impl Shop {
         self.status().writer
     }
 
+    /// Waits until the writer is in this state. Time is paused, so this takes none but the writer's own.
+    pub async fn until_state(&self, state: WriterState) {
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        let mut again = tokio::time::interval(std::time::Duration::from_millis(1));
+        while self.state() != state {
+            assert!(tokio::time::Instant::now() < deadline, "it is {:?}", self.state());
+            again.tick().await;
+        }
+    }
+
     /// Every decision that stands in the log, valid or not, in the order of the log.
     pub async fn records(&self) -> Vec<Record> {
         let end = self.log.bounds(0).await.unwrap().end;

@@ -1,0 +1,10 @@
+//! The whole program on real Kafka, MySQL and MariaDB.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../program/load.rs"]
+mod load;
+mod on_servers;
+#[path = "../program/run.rs"]
+#[allow(dead_code, reason = "shared with the tests of the program without servers")]
+mod run;

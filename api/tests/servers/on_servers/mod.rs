@@ -1,0 +1,7 @@
+//! What needs servers. They are started by `cargo xtask test`, which leaves this module out with `--quick`.
+
+mod equivalence;
+mod faults;
+mod program;
+mod servers;
+mod storage;

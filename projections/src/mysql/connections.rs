@@ -1,0 +1,322 @@
+//! Connections: how one is made, what is set on it, and pools of them that stay usable while the server comes and goes.
+//!
+//! A pool tests no connection before it hands it out. The statement that begins a transaction is the test. Where it finds
+//! the connection closed, that one is thrown away and the next is tried, down to a fresh one. Where it gets no answer, as
+//! from a host that vanished without a word, the others will get none either: all that are idle are thrown away.
+//!
+//! Writers wait in line for a free connection for as long as it takes, because what they have at hand is worth more than
+//! the wait; readers are told after a while. What the server has to do for it, to answer and to let in, has one deadline.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions, MySqlSslMode};
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, ConnectOptions, MySql};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::address::{Address, SslMode};
+use super::failure::{Described, Kind, failed, kind, timed_out};
+use super::login;
+use crate::dialect::SHAPES;
+use crate::store::Error;
+use crate::table::TABLES;
+
+/// Longest time until a transaction has begun, once a connection is free. A server that is gone is reported after it.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for the answer on a connection that was idle before.
+const IDLE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest time that the pool takes to make a connection; it tries again and again as long as the server refuses it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait of a reader for a free connection.
+const READER_PATIENCE: Duration = Duration::from_secs(3);
+/// Longest time of a first login, which may have to start a sleeping server.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time that ending a transaction may take when a connection is given back.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that nobody needed for so long is closed, well before the server does it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Statements that a connection keeps prepared: all shapes of all tables in two versions, and the queries.
+const STATEMENTS_MAX: usize = 2 * SHAPES.len() * TABLES.len() + 64;
+
+/// On every connection. Strict, so that nothing is ever cut off to fit; and the server ends what a client that vanished
+/// left open, with its locks.
+const SESSION: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, \
+                       innodb_lock_wait_timeout = 10, lock_wait_timeout = 10, wait_timeout = 300";
+
+/// What connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Write,
+    Read,
+}
+
+impl Purpose {
+    const fn connections_max(self) -> u16 {
+        match self {
+            // One for each partition that is at work at the same moment, in live following and in a rebuild.
+            Self::Write => 12,
+            Self::Read => 16,
+        }
+    }
+
+    /// A writer sees what is committed now; a reader sees one moment.
+    const fn isolation(self) -> &'static str {
+        match self {
+            Self::Write => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            Self::Read => "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        }
+    }
+
+    const fn begin(self) -> &'static str {
+        match self {
+            Self::Write => "START TRANSACTION",
+            Self::Read => "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+        }
+    }
+}
+
+/// A pool of connections for one purpose.
+#[derive(Debug)]
+pub(super) struct Connections {
+    pool: MySqlPool,
+    /// As many as the pool makes connections. Whoever waits here is served in order and may be dropped at any time.
+    places: Arc<Semaphore>,
+    address: Address,
+    purpose: Purpose,
+}
+
+/// A connection that is in use. Dropping it ends its transaction and gives it back.
+#[derive(Debug)]
+pub(super) struct Lease {
+    connection: PoolConnection<MySql>,
+    place: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// It is closed and not given back when it is dropped.
+    pub(super) fn close_on_drop(&mut self) {
+        self.connection.close_on_drop();
+    }
+
+    /// Throws a connection away that is of no use any more.
+    pub(super) fn discard(self) {
+        drop(self.into_place());
+    }
+
+    /// Throws the connection away, but not its place.
+    fn into_place(self) -> OwnedSemaphorePermit {
+        drop(self.connection.detach());
+        self.place
+    }
+
+    /// Ends the transaction before this returns.
+    pub(super) async fn roll_back(mut self) {
+        if roll_back(&mut self).await.is_err() {
+            self.discard();
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = MySqlConnection;
+
+    fn deref(&self) -> &MySqlConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut MySqlConnection {
+        &mut self.connection
+    }
+}
+
+impl Connections {
+    /// A pool that makes its connections when they are needed.
+    pub(super) fn new(address: &Address, purpose: Purpose) -> Self {
+        let pool = MySqlPoolOptions::new()
+            .max_connections(purpose.connections_max().into())
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .idle_timeout(IDLE_TIMEOUT)
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(SESSION).execute(&mut *connection).await?;
+                    sqlx::raw_sql(purpose.isolation()).execute(connection).await.map(drop)
+                })
+            })
+            // Whatever was given back half-way holds no lock and no snapshot any longer than this takes.
+            .after_release(|connection, _| {
+                Box::pin(async move { roll_back(connection).await.map(|()| true) })
+            })
+            .connect_lazy_with(options(address));
+        let places = Arc::new(Semaphore::new(purpose.connections_max().into()));
+        Self { pool, places, address: address.clone(), purpose }
+    }
+
+    /// A connection in a transaction that has just begun. Dropping it ends the transaction.
+    pub(super) async fn begin(&self, operation: &'static str) -> Result<Lease, Error> {
+        let mut place = self.place(operation).await?;
+        let deadline = Instant::now() + BEGIN_TIMEOUT;
+        let mut answer_timeout = IDLE_ANSWER_TIMEOUT;
+        for _ in 0..=self.purpose.connections_max() {
+            let mut lease = self.lease(operation, place, deadline).await?;
+            let begun = sqlx::raw_sql(self.purpose.begin()).execute(&mut *lease.connection);
+            let error = match timeout_at(deadline.min(Instant::now() + answer_timeout), begun).await {
+                Ok(Ok(_)) => return Ok(lease),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    self.discard_idle();
+                    answer_timeout = BEGIN_TIMEOUT;
+                    timed_out()
+                }
+            };
+            place = lease.into_place();
+            if kind(&error) != Kind::Lost || Instant::now() >= deadline {
+                return Err(failed(operation)(error));
+            }
+            tracing::debug!(%error, "a connection to the projection store was gone");
+        }
+        let error =
+            std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "every connection was closed at once");
+        Err(failed(operation)(sqlx::Error::Io(error)))
+    }
+
+    /// A connection outside of any transaction.
+    pub(super) async fn acquire(&self, operation: &'static str) -> Result<Lease, Error> {
+        let place = self.place(operation).await?;
+        self.lease(operation, place, Instant::now() + BEGIN_TIMEOUT).await
+    }
+
+    /// Waits until a connection of the pool is free or may be made.
+    async fn place(&self, operation: &'static str) -> Result<OwnedSemaphorePermit, Error> {
+        let free = Arc::clone(&self.places).acquire_owned();
+        let place = match self.purpose {
+            Purpose::Write => free.await,
+            Purpose::Read => match timeout(READER_PATIENCE, free).await {
+                Ok(place) => place,
+                Err(_) => return Err(self.all_in_use(operation)),
+            },
+        };
+        place.map_err(|_| failed(operation)(sqlx::Error::PoolClosed))
+    }
+
+    fn all_in_use(&self, operation: &'static str) -> Error {
+        let what = format!("all {} connections are in use", self.purpose.connections_max());
+        Error::Unavailable { operation, source: Box::new(Described::new(what)) }
+    }
+
+    async fn lease(
+        &self,
+        operation: &'static str,
+        place: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<Lease, Error> {
+        match timeout_at(deadline, self.pool.acquire()).await {
+            Ok(Ok(connection)) => Ok(Lease { connection, place }),
+            Ok(Err(sqlx::Error::PoolTimedOut)) => Err(self.why_none(operation, deadline).await),
+            Ok(Err(error)) => Err(login::failed(&self.address, operation, error)),
+            Err(_) => Err(login::failed(&self.address, operation, timed_out())),
+        }
+    }
+
+    /// The pool only says that it waited in vain: a connection of its own tells why.
+    async fn why_none(&self, operation: &'static str, deadline: Instant) -> Error {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        match connect(&self.address, operation, patience).await {
+            Err(error) => error,
+            // It is reached again, or those that were given back have not ended their transactions yet.
+            Ok(_) => self.all_in_use(operation),
+        }
+    }
+
+    /// Throws away what nobody uses.
+    fn discard_idle(&self) {
+        while let Some(connection) = self.pool.try_acquire() {
+            drop(connection.detach());
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.places.close();
+        self.pool.close().await;
+    }
+}
+
+/// A first connection, with every way in which a login can fail told apart.
+pub(super) async fn log_in(address: &Address, operation: &'static str) -> Result<MySqlConnection, Error> {
+    let mut connection = connect(address, operation, LOGIN_TIMEOUT).await?;
+    sqlx::raw_sql(SESSION).execute(&mut connection).await.map_err(failed(operation))?;
+    Ok(connection)
+}
+
+async fn connect(
+    address: &Address,
+    operation: &'static str,
+    patience: Duration,
+) -> Result<MySqlConnection, Error> {
+    let connected = timeout(patience, options(address).connect()).await;
+    connected.unwrap_or_else(|_| Err(timed_out())).map_err(|error| login::failed(address, operation, error))
+}
+
+/// Makes the database of an address, unless it is there.
+pub(super) async fn create_database(address: &Address, operation: &'static str) -> Result<(), Error> {
+    run_without_database(address, operation, login::create_database_statement(address)).await
+}
+
+/// Removes the database with everything in it.
+pub(super) async fn drop_database(address: &Address, operation: &'static str) -> Result<(), Error> {
+    run_without_database(address, operation, format!("DROP DATABASE IF EXISTS `{}`", address.database()))
+        .await
+}
+
+async fn run_without_database(address: &Address, operation: &'static str, sql: String) -> Result<(), Error> {
+    let connected = timeout(LOGIN_TIMEOUT, options_without_database(address).connect()).await;
+    let failed = |error| login::failed(address, operation, error);
+    let mut connection = connected.unwrap_or_else(|_| Err(timed_out())).map_err(failed)?;
+    // The name was checked when the address was read: it holds nothing that could end the quotes.
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map(drop).map_err(failed)
+}
+
+fn options(address: &Address) -> MySqlConnectOptions {
+    options_without_database(address).database(address.database())
+}
+
+fn options_without_database(address: &Address) -> MySqlConnectOptions {
+    let mut options = MySqlConnectOptions::new()
+        .host(address.host())
+        .port(address.port())
+        .username(address.user())
+        .ssl_mode(ssl_mode(address.ssl_mode()))
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .disable_statement_logging();
+    if let Some(password) = address.password() {
+        options = options.password(password);
+    }
+    if let Some(path) = address.ssl_ca() {
+        options = options.ssl_ca(path);
+    }
+    if let Some(path) = address.socket() {
+        options = options.socket(path);
+    }
+    options
+}
+
+const fn ssl_mode(mode: SslMode) -> MySqlSslMode {
+    match mode {
+        SslMode::Disabled => MySqlSslMode::Disabled,
+        SslMode::Preferred => MySqlSslMode::Preferred,
+        SslMode::Required => MySqlSslMode::Required,
+        SslMode::VerifyCa => MySqlSslMode::VerifyCa,
+        SslMode::VerifyIdentity => MySqlSslMode::VerifyIdentity,
+    }
+}
+
+/// Ends whatever transaction a connection is in.
+pub(super) async fn roll_back(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    let done = timeout(ROLLBACK_TIMEOUT, sqlx::raw_sql("ROLLBACK").execute(connection)).await;
+    done.unwrap_or_else(|_| Err(timed_out())).map(drop)
+}
