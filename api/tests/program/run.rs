@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, interval};
 
 /// Nothing in these tests takes so long unless it hangs.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The program, deaf to the environment that the tests run in.
 pub(crate) fn program(arguments: &[&str]) -> Command {

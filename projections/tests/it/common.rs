@@ -15,8 +15,9 @@ use stockledger_domain::command::{
 use stockledger_domain::{Change, Checked, Command, Moment, Partition, apply, decide, open_here};
 use stockledger_log::memory::{Faults, MemoryLog};
 use stockledger_log::{Entry, Log};
+use stockledger_projections::compare::compare;
 use stockledger_projections::projector::ensure_active;
-use stockledger_projections::rebuild::Replay;
+use stockledger_projections::rebuild::{Replay, replay_into};
 use stockledger_projections::{Options, Progress, Projector, SqliteStore, Status, Store, Version};
 use stockledger_schemas::{
     Actor, Claim, Context, Decision, Delta, Disposition, Event, Genesis, HoldReason, IdempotencyKey,
@@ -363,4 +364,14 @@ impl Running {
             assert!(is_reached, "{:?}", self.progress.of(head.partition));
         }
     }
+}
+
+/// The rows are those of a fold of the whole log into another store, none twice and none missing.
+pub(crate) async fn assert_exact(ledger: &Ledger, store: &TestStore, version: Version) {
+    let fresh = TestStore::new().await;
+    let fresh_version = fresh.active().await;
+    replay_into(&replay(ledger.log(), &fresh.store), fresh_version).await.unwrap();
+    let compared = compare((&*store.store, version), (&*fresh.store, fresh_version)).await.unwrap();
+    assert_eq!(compared.difference, None);
+    assert!(compared.rows() > 0);
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockledger_projections::compare::compare;
-use stockledger_projections::rebuild::replay_into;
-use stockledger_projections::{Activity, Queries, Store, Version, Waited};
+use stockledger_projections::{Activity, Queries, Store, Waited};
 use stockledger_schemas::event::StockReceived;
 use stockledger_schemas::{Event, Level, PartitionId, Position};
 use tokio::time::Instant;
 
-use crate::common::{DEADLINE, Ledger, Running, TestStore, deadline, now, place, receive, replay, ship};
+use crate::common::{
+    DEADLINE, Ledger, Running, TestStore, assert_exact, deadline, now, place, receive, ship,
+};
 
 const P0: PartitionId = PartitionId(0);
 
@@ -30,16 +30,6 @@ fn add_orders(ledger: &mut Ledger, from: u32, to: u32) {
             ledger.run("shop", ship(&order_id, None));
         }
     }
-}
-
-/// The rows are those of a fold of the whole log into another store, none twice and none missing.
-async fn assert_exact(ledger: &Ledger, store: &TestStore, version: Version) {
-    let fresh = TestStore::new().await;
-    let fresh_version = fresh.active().await;
-    replay_into(&replay(ledger.log(), &fresh.store), fresh_version).await.unwrap();
-    let compared = compare((&*store.store, version), (&*fresh.store, fresh_version)).await.unwrap();
-    assert_eq!(compared.difference, None);
-    assert!(compared.rows() > 0);
 }
 
 /// Why partition 0 has halted.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockledger_projections::compare::compare;
 use stockledger_projections::rebuild::{rebuild, replay_into};
 use stockledger_projections::{Activation, Activity, SqliteStore, Status, Store, Version};
 use stockledger_schemas::PartitionId;
 use tokio::time::timeout;
 
-use crate::common::{DEADLINE, Ledger, Running, TestStore, deadline, now, place, receive, replay, ship};
+use crate::common::{
+    DEADLINE, Ledger, Running, TestStore, assert_exact, deadline, now, place, receive, replay, ship,
+};
 use crate::gate::Gated;
 
 const P0: PartitionId = PartitionId(0);
@@ -30,16 +31,6 @@ fn add_orders(ledger: &mut Ledger, from: u32, to: u32) {
         ledger.run("shop", place(&order_id, &[("A", 2)]));
         ledger.run("shop", ship(&order_id, None));
     }
-}
-
-/// The rows are those of a fold of the whole log into another store.
-async fn assert_exact(ledger: &Ledger, store: &TestStore, version: Version) {
-    let fresh = TestStore::new().await;
-    let fresh_version = fresh.active().await;
-    replay_into(&replay(ledger.log(), &fresh.store), fresh_version).await.unwrap();
-    let compared = compare((&*store.store, version), (&*fresh.store, fresh_version)).await.unwrap();
-    assert_eq!(compared.difference, None);
-    assert!(compared.rows() > 0);
 }
 
 /// The same store as another process has it.

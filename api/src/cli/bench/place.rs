@@ -2,11 +2,12 @@
 //! before is touched, and nothing is left.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stockledger_log::kafka::KafkaLog;
 use stockledger_log::{Entry, Log};
 use stockledger_projections::MysqlStore;
-use stockledger_schemas::{Decision, Event, Record, envelope, headers};
+use stockledger_schemas::{Decision, Event, PartitionId, Record, envelope, headers};
 use tempfile::TempDir;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -16,6 +17,8 @@ use crate::cli::{Exit, Failure};
 use crate::config::{LogAddress, ProjectionsAddress, Settings};
 use crate::{node, storage};
 
+/// How long one read waits for records that are known to be there.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Records that are taken as a sample; one batch of a writer.
 const SAMPLE_RECORDS: usize = 256;
 
@@ -34,7 +37,9 @@ impl Place {
         let place = Self::make(settings).await?;
         let measured = tokio::select! {
             measured = measure(&place) => measured,
-            signal = next_signal() => Err(Failure::text(Exit::Failed, format!("ended by {}", signal?))),
+            signal = next_signal() => {
+                Err(signal.map_or_else(|failure| failure, |name| Failure::text(Exit::Failed, format!("ended by {name}"))))
+            }
         };
         let removed = place.remove().await;
         let measured = measured?;
@@ -70,6 +75,7 @@ impl Place {
         program.args(["--log", &log.value.to_string(), "--projections", &projections.value.to_string()]);
         program.args(["--profile", &profile.value.to_string()]);
         if let Some(password) = projections.value.password() {
+            program.env_remove("STOCKLEDGER_PROJECTIONS_PASSWORD_FILE");
             program.env("STOCKLEDGER_PROJECTIONS_PASSWORD", password);
         }
     }
@@ -79,18 +85,17 @@ impl Place {
         let failed = |error: stockledger_log::Error| Failure::new(Exit::Failed, error);
         let log = storage::open_log(&self.settings, storage::Access::Read).await?;
         let mut sample = Vec::new();
+        // The only site, like the directory, lives on partition 0.
         let mut reader = log.reader(0, 0).await.map_err(failed)?;
         let end = log.bounds(0).await.map_err(failed)?.end;
         let mut next = 0;
         while next < end && sample.len() < SAMPLE_RECORDS {
-            for record in
-                reader.next(SAMPLE_RECORDS, std::time::Duration::from_secs(1)).await.map_err(failed)?
-            {
+            for record in reader.next(SAMPLE_RECORDS, PATIENCE).await.map_err(failed)? {
                 next = record.offset + 1;
                 if let Ok(Record::Decision(decision)) = envelope::decode(&record.value)
                     && is_placed(&decision)
                 {
-                    let headers = headers::of_decision(stockledger_schemas::PartitionId(0), &decision).into();
+                    let headers = headers::of_decision(PartitionId::DIRECTORY, &decision).into();
                     sample.push(Entry { key: record.key, value: record.value, headers });
                 }
             }
