@@ -2,8 +2,8 @@
 //!
 //! Writers and readers have a pool of connections each, so that no query keeps a projector waiting. A commit is one
 //! transaction on one connection (`commit`), several partitions commit at the same moment; a snapshot is one read
-//! transaction (`snapshot`), and so is a switch to another version (`switch`). Whatever the two servers do differently stands in `flavor`, and what their errors mean in
-//! `failure` and `login`. How they are to be set up: `docs/mysql.md`.
+//! transaction (`snapshot`), and so is a switch to another version (`switch`). Whatever the two servers do differently
+//! stands in `flavor`, and what their errors mean in `failure` and `login`. How they are to be set up: `docs/mysql.md`.
 
 mod address;
 mod attempts;

@@ -97,8 +97,7 @@ pub struct Identity {
 /// Any variant of [`Error`].
 pub async fn initialise(log: &dyn Log, environment: &dyn Environment) -> Result<Identity, Error> {
     let mut ledger_id = None;
-    let mut empty = None;
-    let mut is_in_use = false;
+    let (mut begun, mut empty) = (Vec::new(), None);
     for partition in partitions(log) {
         match first_record(log, partition).await? {
             Some(state) if state.partitions != log.partitions() => {
@@ -106,34 +105,40 @@ pub async fn initialise(log: &dyn Log, environment: &dyn Environment) -> Result<
             }
             Some(state) => {
                 ledger_id.get_or_insert(state.ledger_id);
-                let bounds =
-                    log.bounds(partition.0).await.map_err(|source| Error::Log { partition, source })?;
-                is_in_use |= has_more_than_geneses(log, partition, bounds.end).await?;
+                begun.push(partition);
             }
             None => empty = empty.or(Some(partition)),
         }
     }
     // Nobody writes before every partition has its genesis, so an empty one beside one in use has lost its records.
-    if let (true, Some(partition)) = (is_in_use, empty) {
-        return Err(Error::Empty(partition));
+    if let Some(empty) = empty {
+        for partition in begun {
+            if is_in_use(log, partition).await? {
+                return Err(Error::Empty(empty));
+            }
+        }
     }
     let mut ledger_id = ledger_id.unwrap_or_else(|| LedgerId(environment.nonce().0));
     for partition in partitions(log) {
-        if first_record(log, partition).await?.is_none() {
-            append(log, partition, ledger_id).await?;
-        }
         // Somebody else may be at it as well: the first genesis in the log is the one that counts.
-        ledger_id = begin(log, partition).await?.ledger_id;
+        let first = match first_record(log, partition).await? {
+            Some(first) => first,
+            None => {
+                append(log, partition, ledger_id).await?;
+                begin(log, partition).await?
+            }
+        };
+        ledger_id = first.ledger_id;
     }
     check(log).await
 }
 
 /// Whether anything was written behind the genesis. Copies of it, which several who make a ledger at once may leave, do not
 /// count.
-async fn has_more_than_geneses(log: &dyn Log, partition: PartitionId, end: u64) -> Result<bool, Error> {
-    for offset in 1..end {
-        let record = log.fetch(partition.0, offset).await;
-        let record = record.map_err(|source| Error::Log { partition, source })?;
+async fn is_in_use(log: &dyn Log, partition: PartitionId) -> Result<bool, Error> {
+    let failed = |source| Error::Log { partition, source };
+    for offset in 1..log.bounds(partition.0).await.map_err(failed)?.end {
+        let record = log.fetch(partition.0, offset).await.map_err(failed)?;
         let is_genesis = |value: &[u8]| matches!(envelope::decode(value), Ok(Record::Genesis(_)));
         if record.is_some_and(|record| !is_genesis(&record.value)) {
             return Ok(true);

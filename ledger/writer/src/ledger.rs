@@ -291,7 +291,10 @@ impl Ledger {
     ) -> Result<PendingReply, CommandError> {
         let (handle, work, request) = self.route(command, key)?;
         let permit = handle.open.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| handle.refusal(&work, request.as_ref(), CommandError::Overloaded))?;
+        let permit = permit.map_err(|_| {
+            let key = Key::of(&work, request.as_ref());
+            refusal(CommandError::Overloaded, handle.is_under_way(key))
+        })?;
         self.send(handle, work, request, permit)
     }
 
@@ -380,35 +383,33 @@ impl Ledger {
         permit: tokio::sync::OwnedSemaphorePermit,
     ) -> Result<PendingReply, CommandError> {
         const STOPPING: CommandError = CommandError::NotApplied("the server is stopping");
-        let refused = match refuse_unless_leading(&handle.status.borrow()) {
-            _ if self.0.stop.is_cancelled() => Some(STOPPING),
-            refused => refused.err(),
-        };
-        if let Some(error) = refused {
-            return Err(handle.refusal(&work, request.as_ref(), error));
+        let key = Key::of(&work, request.as_ref());
+        let is_repeated = handle.is_under_way(key);
+        let refused = |error| refusal(error, is_repeated);
+        if self.0.stop.is_cancelled() {
+            return Err(refused(STOPPING));
         }
-        let (mut pending, ticket, outcome) = Pending::new(work, request, permit);
-        let is_repeated = pending.key.is_some_and(|key| handle.under_way.count(key.hash) > 0);
+        refuse_unless_leading(&handle.status.borrow()).map_err(refused)?;
+        let (mut pending, ticket, outcome) = Pending::new(work, request, key, permit);
         pending.enter(&handle.under_way);
-        handle.intake.try_send(pending).map_err(|error| {
-            let (pending, error) = match error {
-                mpsc::error::TrySendError::Full(pending) => (pending, CommandError::Overloaded),
-                mpsc::error::TrySendError::Closed(pending) => (pending, STOPPING),
-            };
-            let Pending { work, request, caller, .. } = pending;
-            drop(caller);
-            handle.refusal(&work, request.as_ref(), error)
+        handle.intake.try_send(pending).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => refused(CommandError::Overloaded),
+            mpsc::error::TrySendError::Closed(_) => refused(STOPPING),
         })?;
         Ok(PendingReply { ticket, is_repeated, outcome, answer_within: self.0.answer_within })
     }
 }
 
 impl Handle {
-    /// What a command hears that is not let in: that nothing was written, unless an earlier copy of it is under way.
-    fn refusal(&self, work: &Work, request: Option<&Request>, error: CommandError) -> CommandError {
-        let is_under_way = Key::of(work, request).is_some_and(|key| self.under_way.count(key.hash) > 0);
-        if is_under_way { CommandError::OutcomeUnknown } else { error }
+    /// Whether a command with this key was let in and is not answered yet.
+    fn is_under_way(&self, key: Option<Key>) -> bool {
+        key.is_some_and(|key| self.under_way.count(key.hash) > 0)
     }
+}
+
+/// What a command hears that is not let in: that nothing was written, unless an earlier copy of it is under way.
+fn refusal(error: CommandError, is_repeated: bool) -> CommandError {
+    if is_repeated { CommandError::OutcomeUnknown } else { error }
 }
 
 /// Runs a writer and sees to it that a partition whose writer broke down is seen to have stopped.

@@ -93,11 +93,11 @@ impl Pending {
     pub(crate) fn new(
         work: Work,
         request: Option<Request>,
+        key: Option<Key>,
         permit: OwnedSemaphorePermit,
     ) -> (Self, Ticket, oneshot::Receiver<Outcome>) {
         let (reply, outcome) = oneshot::channel();
         let ticket = Ticket::default();
-        let key = Key::of(&work, request.as_ref());
         let caller = Caller { reply, _permit: permit, passage: None };
         let prepared = Prepared::default();
         let pending =
