@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! schemas <- chain, domain        log (knows nothing of ours)
-//! writer <- domain, chain, schemas, log        projections <- chain, schemas, log, domain        api <- all
+//! writer, audit <- domain, chain, schemas, log        projections <- chain, schemas, log, domain        api <- all
 //! ```
 
 use std::path::Path;
@@ -24,6 +24,10 @@ const EDGES: &[(&str, &[&str])] = &[
         &["stockledger-domain", "stockledger-chain", "stockledger-schemas", "stockledger-log"],
     ),
     (
+        "stockledger-audit",
+        &["stockledger-domain", "stockledger-chain", "stockledger-schemas", "stockledger-log"],
+    ),
+    (
         "stockledger-projections",
         // The domain for its pure helpers only: a projection decides nothing.
         &["stockledger-chain", "stockledger-schemas", "stockledger-log", "stockledger-domain"],
@@ -39,6 +43,7 @@ const ALL: &[&str] = &[
     "stockledger-domain",
     "stockledger-log",
     "stockledger-writer",
+    "stockledger-audit",
     "stockledger-projections",
     "stockledger",
 ];
