@@ -27,6 +27,8 @@ pub struct Changes {
     pub trail: Vec<TrailRow>,
     /// Changes of balances to add.
     pub movements: Vec<MovementRow>,
+    /// By how much these rows change what all rows add up to ([`crate::digest`]), modulo 2^64.
+    pub digest: u64,
 }
 
 /// Lines of an order's refused attempt that the next attempt does not overwrite because it has fewer.

@@ -1,9 +1,16 @@
-//! How far one partition of one version is: the reader's state after the last record whose rows are written.
+//! How far one partition of one version is: the reader's state after the last record whose rows are written, and the
+//! digest of all rows up to there.
+//!
+//! Beside these, a row of `projection_checkpoints` says whether somebody holds the partition at an offset (`hold_offset`
+//! until `hold_until`, by the clock of the database), so that two versions can be brought to the same place while they are
+//! compared and switched; and why the partition cannot be read past, if it cannot (`halt_reason`).
 
 use stockledger_chain::State;
 use stockledger_schemas::{Hash, PartitionId, Position, Timestamp};
 
+use crate::dialect::Dialect;
 use crate::store::Error;
+use crate::table::Version;
 use crate::value::{Cell, Fields};
 
 /// A row of `projection_checkpoints`, without its version.
@@ -29,28 +36,61 @@ pub struct Checkpoint {
     pub genesis: Hash,
     /// When the last valid decision was recorded; absent before the first.
     pub recorded_at: Option<Timestamp>,
+    /// What the rows add up to ([`crate::digest`]); equal for equal rows, in whatever order and database they were written.
+    pub digest: u64,
+    /// Whether all rows up to here are written. While a version is loaded, its history is and its state is not yet.
+    pub is_loaded: bool,
 }
 
 /// The columns of a checkpoint, in the order of [`Checkpoint::cells`] and [`Checkpoint::read`].
 pub(crate) const COLUMNS: &str =
-    "partition_id, next_offset, term, seq, hash, before_hash, reach, last_valid_offset, genesis, recorded_at";
+    "partition_id, next_offset, term, seq, hash, before_hash, reach, last_valid_offset, genesis, recorded_at, \
+     digest, is_loaded";
+/// How many columns that are.
+const COLUMN_COUNT: usize = 12;
 
-/// Moves a checkpoint, if it is where it is expected to be. Its parameters: [`Checkpoint::cells`], then the version, the
-/// partition and the expected offset.
-pub(crate) const ADVANCE: &str = "UPDATE projection_checkpoints SET partition_id = ?, next_offset = ?, term = ?, seq = ?, hash = ?, \
-     before_hash = ?, reach = ?, last_valid_offset = ?, genesis = ?, recorded_at = ? \
-     WHERE version = ? AND partition_id = ? AND next_offset = ?";
+/// Makes the checkpoint of a partition. Its parameters: the version, then [`Checkpoint::cells`].
+pub(crate) fn insert() -> String {
+    let places = ",?".repeat(COLUMN_COUNT);
+    format!("INSERT INTO projection_checkpoints (version, {COLUMNS}) VALUES (?{places})")
+}
 
-/// How many partitions are further in one version than in another; where the other was never begun it is at 0. Its
-/// parameters: the other version, then the one that may be ahead.
+/// Moves a checkpoint, if it is where it is expected to be and not held before where it shall go. What halted the
+/// partition is behind it then. The parameters: [`advance_parameters`].
+pub(crate) fn advance(dialect: Dialect) -> String {
+    let set = COLUMNS.replace(',', " = ?,");
+    format!(
+        "UPDATE projection_checkpoints SET {set} = ?, halt_reason = NULL \
+         WHERE version = ? AND partition_id = ? AND next_offset = ? AND (hold_until < {} OR hold_offset >= ?)",
+        dialect.now_micros()
+    )
+}
+
+/// The parameters of [`advance`]; nothing if no table can hold a checkpoint at `expected_next_offset`.
+pub(crate) fn advance_parameters<'a>(
+    cells: [Cell<'a>; COLUMN_COUNT],
+    version: Version,
+    expected_next_offset: u64,
+) -> Option<Vec<Cell<'a>>> {
+    let expected = i64::try_from(expected_next_offset).ok()?;
+    let [partition, next_offset, ..] = cells;
+    Some(cells.into_iter().chain([version.into(), partition, Cell::Int(expected), next_offset]).collect())
+}
+
+/// Whether a checkpoint is where it was expected to be, so that only a hold can have kept it there. Its parameters: the
+/// version, the partition and the expected offset.
+pub(crate) const IS_HELD: &str = "SELECT COUNT(*) FROM projection_checkpoints WHERE version = ? AND partition_id = ? AND next_offset = ?";
+
+/// How many partitions are further in one version than in another, or not wholly there in the other; where the other was
+/// never begun it is at 0. Its parameters: the other version, then the one that may be ahead.
 pub(crate) const AHEAD: &str = "SELECT COUNT(*) FROM projection_checkpoints AS one \
      LEFT JOIN projection_checkpoints AS other ON other.version = ? AND other.partition_id = one.partition_id \
-     WHERE one.version = ? AND one.next_offset > COALESCE(other.next_offset, 0)";
+     WHERE one.version = ? AND (one.next_offset > COALESCE(other.next_offset, 0) OR other.is_loaded = 0)";
 
 impl Checkpoint {
-    /// The checkpoint of a reader's state.
+    /// The checkpoint of a reader's state, with all rows up to there, which add up to `digest`.
     #[must_use]
-    pub const fn of(state: &State, recorded_at: Option<Timestamp>) -> Self {
+    pub const fn of(state: &State, recorded_at: Option<Timestamp>, digest: u64) -> Self {
         Self {
             partition: state.partition,
             next_offset: state.next_offset,
@@ -62,6 +102,8 @@ impl Checkpoint {
             last_valid_offset: state.last_valid_offset,
             genesis: state.genesis,
             recorded_at,
+            digest,
+            is_loaded: true,
         }
     }
 
@@ -98,7 +140,7 @@ impl Checkpoint {
     pub(crate) fn cells<'a>(
         &self,
         [hash, before, genesis]: &'a [String; 3],
-    ) -> Result<[Cell<'a>; 10], Error> {
+    ) -> Result<[Cell<'a>; COLUMN_COUNT], Error> {
         let beyond =
             |_| Error::Unreadable { expected: "a checkpoint within 63 bits", found: format!("{self:?}") };
         let int = |number: u64| i64::try_from(number).map(Cell::Int).map_err(beyond);
@@ -113,6 +155,8 @@ impl Checkpoint {
             int(self.last_valid_offset)?,
             Cell::from(genesis),
             self.recorded_at.map_or(Cell::Null, Cell::from),
+            Cell::Int(self.digest.cast_signed()),
+            Cell::Int(i64::from(self.is_loaded)),
         ])
     }
 
@@ -128,6 +172,8 @@ impl Checkpoint {
             last_valid_offset: fields.number()?,
             genesis: fields.word("a hash", hash_of_hex)?,
             recorded_at: fields.optional_time()?,
+            digest: fields.int()?.cast_unsigned(),
+            is_loaded: fields.int()? != 0,
         })
     }
 }

@@ -12,6 +12,7 @@ use stockledger_log::{Log, Reader, StoredRecord};
 use stockledger_schemas::{Decision, PartitionId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::changes::Changes;
 use crate::checkpoint::Checkpoint;
 use crate::fold::{Impossible, fold};
 use crate::read;
@@ -25,6 +26,8 @@ use crate::view::View;
 const READ_RECORDS_MAX: usize = 512;
 /// A batch is closed once it has so many records, those that do not count included.
 const BATCH_RECORDS_MAX: u64 = 4_096;
+/// How soon a batch is tried again whose partition is held.
+const HELD_AGAIN_AFTER: Duration = Duration::from_millis(5);
 /// How long to wait for records that were read before.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// A batch is closed once it would write so many rows.
@@ -71,24 +74,17 @@ impl Follower {
         drop(snapshot);
         let begin = verify(&*source.log, partition, checkpoint.as_ref()).await?;
         let checkpoint = match checkpoint {
-            Some(checkpoint) => checkpoint,
-            None => {
-                let first = Checkpoint::of(&begin, None);
-                match source.store.begin(version, &first).await? {
-                    Commit::Committed => first,
-                    Commit::Superseded => return Err(Stop::Superseded),
-                }
+            Some(checkpoint) if !checkpoint.is_loaded => {
+                return Err(Stop::Halted(Halted::NotLoaded(version)));
             }
+            Some(checkpoint) => checkpoint,
+            None => begin_partition(&*source.store, version, Checkpoint::of(&begin, None, 0)).await?,
         };
         let reader = source.log.reader(partition.0, checkpoint.next_offset).await?;
         let partition = checkpoint.partition;
         let view = if checkpoint.seq == 0 { View::of_nothing(partition) } else { View::new(partition) };
         let state = checkpoint.state(&begin);
         Ok(Self { source, version, state, checkpoint, view, reader, pending: VecDeque::new() })
-    }
-
-    pub(crate) const fn version(&self) -> Version {
-        self.version
     }
 
     pub(crate) const fn checkpoint(&self) -> &Checkpoint {
@@ -177,18 +173,50 @@ impl Follower {
 
     async fn commit(&mut self, batch: Batch) -> Result<Advance, Stop> {
         if self.state.next_offset != self.checkpoint.next_offset {
-            let next = Checkpoint::of(&self.state, batch.recorded_at);
             let changes = self.view.take_changes();
-            let expected = self.checkpoint.next_offset;
-            match self.source.store.commit(self.version, expected, &next, &changes).await? {
-                Commit::Committed => self.checkpoint = next,
-                Commit::Superseded => return Err(Stop::Superseded),
-            }
+            let digest = self.checkpoint.digest.wrapping_add(changes.digest);
+            let next = Checkpoint::of(&self.state, batch.recorded_at, digest);
+            write(&self.source, self.version, self.checkpoint.next_offset, &next, &changes).await?;
+            self.checkpoint = next;
             self.view.trim();
         }
         match batch.halt {
             Some(halted) => Err(Stop::Halted(halted)),
             None => Ok(Advance { decisions: batch.decisions, events: batch.events }),
+        }
+    }
+}
+
+/// Begins a partition of a version.
+pub(crate) async fn begin_partition(
+    store: &dyn Store,
+    version: Version,
+    first: Checkpoint,
+) -> Result<Checkpoint, Stop> {
+    match store.begin(version, &first).await? {
+        Commit::Committed => Ok(first),
+        Commit::Superseded | Commit::Held => Err(Stop::Superseded),
+    }
+}
+
+/// Commits a batch; waits as long as somebody holds the partition before where the batch ends.
+pub(crate) async fn write(
+    source: &Source,
+    version: Version,
+    expected_next_offset: u64,
+    next: &Checkpoint,
+    changes: &Changes,
+) -> Result<(), Stop> {
+    loop {
+        match source.store.commit(version, expected_next_offset, next, changes).await? {
+            Commit::Committed => return Ok(()),
+            Commit::Superseded => return Err(Stop::Superseded),
+            Commit::Held => {}
+        }
+        tokio::select! {
+            // What was folded is lost, and read again from the checkpoint if anybody goes on.
+            () = source.cancel.cancelled() => return Err(Stop::Superseded),
+            () = tokio::time::sleep(HELD_AGAIN_AFTER) => {}
         }
     }
 }
@@ -209,13 +237,15 @@ impl Batch {
     }
 }
 
-struct Admitted {
-    state: State,
-    decisions: Vec<(u64, Box<Decision>)>,
-    halt: Option<Halt>,
+pub(crate) struct Admitted {
+    pub(crate) state: State,
+    /// Each behind its offset.
+    pub(crate) decisions: Vec<(u64, Box<Decision>)>,
+    pub(crate) halt: Option<Halt>,
 }
 
-fn admit_all(mut state: State, records: &[StoredRecord]) -> Admitted {
+/// Judges records in order, up to the first that cannot be read past.
+pub(crate) fn admit_all(mut state: State, records: &[StoredRecord]) -> Admitted {
     let mut decisions = Vec::with_capacity(records.len());
     for record in records {
         match admit(&state, record.offset, &record.value) {
@@ -231,7 +261,11 @@ fn admit_all(mut state: State, records: &[StoredRecord]) -> Admitted {
     Admitted { state, decisions, halt: None }
 }
 
-fn fold_all(mut view: View, decisions: &[(u64, Box<Decision>)]) -> (View, Result<(), (u64, Impossible)>) {
+/// Folds decisions in order, up to the first that is impossible, which is told with its offset.
+pub(crate) fn fold_all(
+    mut view: View,
+    decisions: &[(u64, Box<Decision>)],
+) -> (View, Result<(), (u64, Impossible)>) {
     let folded = decisions.iter().try_for_each(|(offset, decision)| {
         fold(&mut view, decision).map_err(|impossible| (*offset, impossible))
     });
@@ -239,6 +273,6 @@ fn fold_all(mut view: View, decisions: &[(u64, Box<Decision>)]) -> (View, Result
 }
 
 /// Decoding and folding a batch takes milliseconds, which is too long for a thread that others wait for.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stop> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stop> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Stop::Halted(Halted::Panicked(error)))
 }

@@ -27,6 +27,7 @@ pub mod store;
 pub mod table;
 pub mod value;
 mod verify;
+pub mod versions;
 mod view;
 pub mod views;
 
@@ -39,6 +40,6 @@ pub use projector::{Options, Projector};
 pub use queries::{Direction, MovementKey, Queries, Waited};
 pub use sqlite::SqliteStore;
 pub use stop::Halted;
-pub use store::{Activation, Commit, Select, Snapshot, Store};
+pub use store::{Activation, Commit, Select, Snapshot, Statement, Store};
 pub use table::Version;
 pub use view::{Missing, ORDER_ROWS_MAX, STOCK_ROWS_MAX, View};

@@ -16,6 +16,7 @@ mod schema;
 mod snapshot;
 mod statements;
 mod switch;
+mod update;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -37,7 +38,7 @@ use self::snapshot::MysqlSnapshot;
 use self::statements::{execute, select_one};
 use crate::changes::Changes;
 use crate::checkpoint::{self, Checkpoint};
-use crate::store::{Activation, Commit, Error, Snapshot, Store};
+use crate::store::{Activation, Commit, Error, Snapshot, Statement, Store};
 use crate::table::Version;
 use crate::value::{Cell, Value};
 
@@ -190,6 +191,11 @@ impl Store for MysqlStore {
         schema::create_version(&mut connection, version, created_at).await
     }
 
+    async fn create_indexes(&self, version: Version) -> Result<(), Error> {
+        let mut connection = self.writers()?.acquire("create the indexes of a version").await?;
+        schema::create_indexes(&mut connection, version).await
+    }
+
     async fn drop_version(&self, version: Version) -> Result<(), Error> {
         switch::mark_for_removal(self.writers()?, version).await?;
         self.until_snapshots_end().await;
@@ -213,11 +219,8 @@ impl Store for MysqlStore {
         if execute(&mut tx, sql, &[version.into(), Cell::Text(REMOVING)]).await.map_err(&failed)? != 1 {
             return Err(Error::NoSuchVersion(version));
         }
-        let columns = checkpoint::COLUMNS;
-        let sql =
-            format!("INSERT INTO projection_checkpoints (version, {columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
         let parameters: Vec<Cell<'_>> = std::iter::once(Cell::from(version)).chain(cells).collect();
-        match execute(&mut tx, sql, &parameters).await {
+        match execute(&mut tx, checkpoint::insert(), &parameters).await {
             Err(error) if kind(&error) == Kind::Duplicate => return Ok(Commit::Superseded),
             inserted => inserted.map_err(&failed)?,
         };
@@ -233,6 +236,10 @@ impl Store for MysqlStore {
         changes: &Changes,
     ) -> Result<Commit, Error> {
         commit::commit(self.writers()?, Batch { version, expected_next_offset, next, changes }).await
+    }
+
+    async fn update(&self, guard: &Statement, rest: &[Statement]) -> Result<Commit, Error> {
+        update::update(self.writers()?, guard, rest).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {

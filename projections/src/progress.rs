@@ -1,5 +1,6 @@
 //! How far the projector of this process is, for whoever wants to know or to wait.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stockledger_schemas::{PartitionId, Position, Timestamp};
@@ -11,8 +12,8 @@ use crate::table::Version;
 /// Where the projector stands in one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// The version that it writes to; absent before it begins.
-    pub version: Option<Version>,
+    /// The version that it writes to.
+    pub version: Version,
     /// The last decision that is committed.
     pub position: Position,
     /// When that decision was recorded; absent before the first.
@@ -47,9 +48,9 @@ pub enum Activity {
 }
 
 impl Status {
-    pub(crate) const fn starting(partition: PartitionId) -> Self {
+    pub(crate) const fn starting(partition: PartitionId, version: Version) -> Self {
         Self {
-            version: None,
+            version,
             position: Position::new(partition, 0),
             recorded_at: None,
             next_offset: 0,
@@ -65,37 +66,88 @@ impl Status {
     }
 }
 
+/// The versions that a projector follows, with the status of each of their partitions.
+#[derive(Debug, Clone)]
+pub(crate) struct Following {
+    /// The version that queries answer from.
+    pub(crate) active: Version,
+    /// By version, then by partition.
+    pub(crate) statuses: BTreeMap<Version, Arc<[watch::Receiver<Status>]>>,
+}
+
+impl Following {
+    pub(crate) const fn nothing(active: Version) -> Self {
+        Self { active, statuses: BTreeMap::new() }
+    }
+
+    /// Whether the same versions are followed by the same tasks.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.active == other.active
+            && self.statuses.len() == other.statuses.len()
+            && self.statuses.iter().zip(&other.statuses).all(|(one, two)| one.0 == two.0)
+    }
+
+    fn of(&self, version: Version) -> &[watch::Receiver<Status>] {
+        self.statuses.get(&version).map_or(&[], |statuses| statuses)
+    }
+}
+
 /// A handle to the status of every partition; clones are cheap and see the same.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    partitions: Arc<[watch::Receiver<Status>]>,
+    following: watch::Receiver<Following>,
 }
 
 impl Progress {
-    pub(crate) fn new(partitions: Vec<watch::Receiver<Status>>) -> Self {
-        Self { partitions: partitions.into() }
+    pub(crate) fn new(following: watch::Receiver<Following>) -> Self {
+        Self { following }
     }
 
-    /// The status of every partition, by partition.
+    /// The status of every partition of the active version, by partition.
     #[must_use]
     pub fn all(&self) -> Vec<Status> {
-        self.partitions.iter().map(|partition| partition.borrow().clone()).collect()
+        let following = self.following.borrow();
+        following.of(following.active).iter().map(|status| status.borrow().clone()).collect()
     }
 
-    /// The status of one partition, unless the log has no such partition.
+    /// The status of every partition of a version, by partition; empty if it is not followed.
+    #[must_use]
+    pub fn of_version(&self, version: Version) -> Vec<Status> {
+        self.following.borrow().of(version).iter().map(|status| status.borrow().clone()).collect()
+    }
+
+    /// The status of one partition of the active version, unless the log has no such partition.
     #[must_use]
     pub fn of(&self, partition: PartitionId) -> Option<Status> {
-        self.partitions.get(usize::from(partition.0)).map(|partition| partition.borrow().clone())
+        self.receiver(partition).map(|status| status.borrow().clone())
     }
 
-    /// Waits until the status of a partition is as asked for, at most until the deadline. Says whether it is.
+    /// Waits until the status of a partition of the active version is as asked for, at most until the deadline. Says whether
+    /// it is.
     pub async fn until(
         &self,
         partition: PartitionId,
         deadline: Instant,
-        is_reached: impl FnMut(&Status) -> bool,
+        mut is_reached: impl FnMut(&Status) -> bool,
     ) -> bool {
-        let Some(mut status) = self.partitions.get(usize::from(partition.0)).cloned() else { return false };
-        matches!(timeout_at(deadline, status.wait_for(is_reached)).await, Ok(Ok(_)))
+        let mut following = self.following.clone();
+        loop {
+            following.mark_unchanged();
+            let Some(mut status) = self.receiver(partition) else { return false };
+            tokio::select! {
+                reached = timeout_at(deadline, status.wait_for(&mut is_reached)) => {
+                    return matches!(reached, Ok(Ok(_)));
+                }
+                // Another version may be active now, which has a status of its own.
+                changed = following.changed() => if changed.is_err() {
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn receiver(&self, partition: PartitionId) -> Option<watch::Receiver<Status>> {
+        let following = self.following.borrow();
+        following.of(following.active).get(usize::from(partition.0)).cloned()
     }
 }

@@ -1,29 +1,33 @@
-//! The live projector: one task per partition follows the log and keeps the active version level with it.
+//! The live projector: one task per partition follows the log and keeps a version level with it.
 //!
-//! A partition that meets something that it must not read past halts, says why in its [`Status`], and stays there until
-//! another version is made active; the others go on. While the log or the store does not answer it tries again, ever more
-//! slowly. Another process may switch versions at any time: one look a second, for all partitions, tells.
+//! Every version that is whole is followed: the active one, one that was rebuilt and waits for its switch, and the one that
+//! was active before, so that a switch back is as quick as the switch. A partition that meets something that it must not
+//! read past halts, says why in its [`Status`] and in its checkpoint, and stays there; the others go on. While the log or
+//! the store does not answer it tries again, ever more slowly. Another process may make, switch or drop versions at any
+//! time: one look a second tells.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use stockledger_log::{Causes, Log};
 use stockledger_schemas::{PartitionId, Timestamp};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::follower::{Follower, Source};
-use crate::progress::{Activity, Progress, Status};
-use crate::read;
-use crate::stop::{Halted, Stop};
+use crate::progress::{Activity, Following, Progress, Status};
+use crate::read::{self, VersionInfo, VersionState};
+use crate::stop::Stop;
 use crate::store::{Activation, Error, Store};
 use crate::table::{Version, code_hash};
+use crate::versions;
 
 /// How long one read waits for a record before the projector looks around.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often it is looked which version is active.
+/// How often it is looked which versions there are.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Partitions that load, fold and commit at the same moment. A ledger may have a thousand of them, and the store's
 /// connections are also there for queries and a rebuild.
@@ -46,15 +50,17 @@ impl Default for Options {
     }
 }
 
-/// The running tasks of a projector.
+/// A running projector.
 #[derive(Debug)]
 pub struct Projector {
     progress: Progress,
-    tasks: JoinSet<()>,
+    look: Arc<Notify>,
+    supervisor: JoinHandle<()>,
 }
 
 impl Projector {
-    /// Begins to follow the log into the active version, which is made if there is none. `now` is when that would be.
+    /// Begins to follow the log into every version that is whole; the first one is made if there is none. `now` is when that
+    /// would be.
     ///
     /// # Errors
     /// [`Error::OtherCode`] if the active version was made by other code, [`Error::Unavailable`].
@@ -65,20 +71,19 @@ impl Projector {
         now: Timestamp,
         cancel: CancellationToken,
     ) -> Result<Self, Error> {
-        let (active, _) = watch::channel(ensure_active(&*store, now).await?);
-        let partitions = log.partitions();
-        let source = Source { log, store, cancel };
-        let at_work = Arc::new(Semaphore::new(AT_WORK_MAX));
-        let mut tasks = JoinSet::new();
-        let mut receivers = Vec::with_capacity(usize::from(partitions));
-        for partition in (0..partitions).map(PartitionId) {
-            let (status, receiver) = watch::channel(Status::starting(partition));
-            receivers.push(receiver);
-            let (source, active, at_work) = (source.clone(), active.subscribe(), Arc::clone(&at_work));
-            tasks.spawn(Task { source, options, partition, active, at_work, status }.run());
-        }
-        tasks.spawn(look_for_switches(source, active));
-        Ok(Self { progress: Progress::new(receivers), tasks })
+        let active = ensure_active(&*store, now).await?;
+        let (following, receiver) = watch::channel(Following::nothing(active));
+        let look = Arc::new(Notify::new());
+        let mut supervisor = Supervisor {
+            source: Source { log, store, cancel },
+            options,
+            at_work: Arc::new(Semaphore::new(AT_WORK_MAX)),
+            following,
+            running: BTreeMap::new(),
+        };
+        supervisor.follow_versions(&[active], active);
+        let supervisor = tokio::spawn(supervisor.run(Arc::clone(&look)));
+        Ok(Self { progress: Progress::new(receiver), look, supervisor })
     }
 
     /// Where every partition stands, now and later.
@@ -87,10 +92,18 @@ impl Projector {
         self.progress.clone()
     }
 
+    /// A handle that makes the projector look at once which versions there are, after a switch in this process.
+    #[must_use]
+    pub fn look(&self) -> Arc<Notify> {
+        Arc::clone(&self.look)
+    }
+
     /// Waits until all tasks have ended after the cancellation of the token that was given to [`Projector::start`].
     /// What was being written then is committed.
-    pub async fn stopped(mut self) {
-        while self.tasks.join_next().await.is_some() {}
+    pub async fn stopped(self) {
+        if let Err(error) = self.supervisor.await {
+            tracing::error!(%error, "the projector failed");
+        }
     }
 }
 
@@ -103,6 +116,7 @@ pub async fn ensure_active(store: &dyn Store, now: Timestamp) -> Result<Version,
         return Ok(version);
     }
     store.create_version(Version::FIRST, now).await?;
+    store.create_indexes(Version::FIRST).await?;
     match store.activate(None, Version::FIRST).await? {
         Activation::Activated => Ok(Version::FIRST),
         Activation::Superseded | Activation::Behind => {
@@ -118,30 +132,114 @@ async fn checked_active(store: &dyn Store) -> Result<Option<Version>, Error> {
     let versions = read::versions(&mut *snapshot).await?;
     let info =
         versions.into_iter().find(|info| info.version == version).ok_or(Error::NoSuchVersion(version))?;
-    let expected = code_hash();
-    if info.code_hash != expected.to_string() {
-        return Err(Error::OtherCode { version, expected, found: info.code_hash });
-    }
+    same_code(info)?;
     Ok(Some(version))
 }
 
-/// Tells all partitions when another version is active. That the store does not answer is for them to notice.
-async fn look_for_switches(source: Source, active: watch::Sender<Version>) {
-    let looking = async {
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            match active_version(&*source.store).await {
-                Ok(Some(version)) => drop(active.send_if_modified(|known| replace(known, version))),
-                Ok(None) => {}
+/// Whether this program's code made a version.
+fn same_code(info: VersionInfo) -> Result<(), Error> {
+    let expected = code_hash();
+    if info.code_hash == expected.to_string() {
+        return Ok(());
+    }
+    Err(Error::OtherCode { version: info.version, expected, found: info.code_hash })
+}
+
+/// Keeps one set of tasks for every version that is to be followed.
+struct Supervisor {
+    source: Source,
+    options: Options,
+    /// Shared by all partitions of all versions.
+    at_work: Arc<Semaphore>,
+    following: watch::Sender<Following>,
+    running: BTreeMap<Version, Crew>,
+}
+
+/// The tasks of one version.
+struct Crew {
+    cancel: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Supervisor {
+    async fn run(mut self, look: Arc<Notify>) {
+        let cancel = self.source.cancel.clone();
+        while !cancel.is_cancelled() {
+            match self.versions().await {
+                Ok((followed, active)) => {
+                    self.dismiss_all_but(&followed).await;
+                    self.follow_versions(&followed, active);
+                }
+                // That the store does not answer is for the tasks to notice.
                 Err(error) => {
-                    tracing::debug!(error = %Causes(&error), "it is not known whether versions were switched");
+                    tracing::debug!(error = %Causes(&error), "it is not known which versions there are");
                 }
             }
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = look.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
         }
-    };
-    tokio::select! {
-        () = source.cancel.cancelled() => {}
-        () = looking => {}
+        self.dismiss_all_but(&[]).await;
+    }
+
+    /// Which versions are to be followed, and which of them is active.
+    async fn versions(&self) -> Result<(Vec<Version>, Version), Error> {
+        let mut snapshot = self.source.store.snapshot().await?;
+        let active = read::active(&mut *snapshot).await?;
+        let versions = read::versions(&mut *snapshot).await?;
+        let active = active.unwrap_or_else(|| self.following.borrow().active);
+        let code_hash = code_hash().to_string();
+        // One that other code made cannot be kept level; if it is the active one its tasks say so.
+        let is_followed = |info: &VersionInfo| {
+            info.version == active
+                || (info.state != VersionState::Building && info.code_hash == code_hash)
+        };
+        Ok((versions.iter().filter(|info| is_followed(info)).map(|info| info.version).collect(), active))
+    }
+
+    async fn dismiss_all_but(&mut self, followed: &[Version]) {
+        let gone: Vec<Version> =
+            self.running.keys().filter(|version| !followed.contains(version)).copied().collect();
+        for version in gone {
+            let Some(mut crew) = self.running.remove(&version) else { continue };
+            crew.cancel.cancel();
+            while crew.tasks.join_next().await.is_some() {}
+        }
+    }
+
+    fn follow_versions(&mut self, followed: &[Version], active: Version) {
+        let mut next = self.following.borrow().clone();
+        next.active = active;
+        next.statuses.retain(|version, _| self.running.contains_key(version));
+        for version in followed {
+            if !self.running.contains_key(version) {
+                let (crew, statuses) = self.crew(*version);
+                self.running.insert(*version, crew);
+                next.statuses.insert(*version, statuses.into());
+            }
+        }
+        self.following.send_if_modified(|known| {
+            let is_new = !known.is_same(&next);
+            *known = next;
+            is_new
+        });
+    }
+
+    fn crew(&self, version: Version) -> (Crew, Vec<watch::Receiver<Status>>) {
+        let cancel = self.source.cancel.child_token();
+        let source = Source { cancel: cancel.clone(), ..self.source.clone() };
+        let mut tasks = JoinSet::new();
+        let mut statuses = Vec::new();
+        for partition in (0..self.source.log.partitions()).map(PartitionId) {
+            let (status, receiver) = watch::channel(Status::starting(partition, version));
+            statuses.push(receiver);
+            let (source, at_work) = (source.clone(), Arc::clone(&self.at_work));
+            let task = Task { source, options: self.options, version, partition, at_work, status };
+            tasks.spawn(task.run());
+        }
+        (Crew { cancel, tasks }, statuses)
     }
 }
 
@@ -152,18 +250,13 @@ fn replace<T: PartialEq>(known: &mut T, new: T) -> bool {
     is_new
 }
 
-async fn active_version(store: &dyn Store) -> Result<Option<Version>, Error> {
-    let mut snapshot = store.snapshot().await?;
-    read::active(&mut *snapshot).await
-}
-
+/// One partition of one version.
 struct Task {
     source: Source,
     options: Options,
+    version: Version,
     partition: PartitionId,
-    /// The version that is active, as of the last look.
-    active: watch::Receiver<Version>,
-    /// Shared by all partitions.
+    /// Shared by all.
     at_work: Arc<Semaphore>,
     status: watch::Sender<Status>,
 }
@@ -172,38 +265,41 @@ struct Task {
 enum Next {
     /// It begins again after this wait.
     Retry(Duration),
-    /// It begins again when another version is active.
-    Halt,
+    /// It stays where it is until somebody acts.
+    Halt {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Task {
-    async fn run(mut self) {
+    async fn run(self) {
         let mut retry = Retry::default();
         let cancel = self.source.cancel.clone();
         while let Err(stop) = self.follow(&mut retry).await {
-            let next = self.after(stop, &mut retry);
-            let is_halted = matches!(next, Next::Halt);
-            tokio::select! {
-                () = cancel.cancelled() => {
-                    if is_halted {
-                        return;
+            match self.after(stop, &mut retry) {
+                Next::Halt { reason } => return self.halt(&reason).await,
+                Next::Retry(wait) => {
+                    tokio::select! {
+                        () = cancel.cancelled() => break,
+                        () = tokio::time::sleep(wait) => {}
                     }
-                    break;
                 }
-                () = self.wait(next) => {}
             }
         }
         self.status.send_modify(|status| status.activity = Activity::Stopped);
     }
 
-    async fn wait(&mut self, next: Next) {
-        match next {
-            Next::Retry(wait) => tokio::time::sleep(wait).await,
-            Next::Halt => {
-                if self.active.changed().await.is_err() {
-                    // Nobody looks any more: the process stops.
-                    std::future::pending::<()>().await;
-                }
+    /// Tells everybody who reads this partition, also in other processes, that it goes no further.
+    async fn halt(&self, reason: &str) {
+        let mut retry = Retry::default();
+        while let Err(error) =
+            versions::set_halt(&*self.source.store, self.version, self.partition, Some(reason)).await
+        {
+            tracing::warn!(error = %Causes(&error), "that a partition stopped could not be written down yet");
+            tokio::select! {
+                () = self.source.cancel.cancelled() => return,
+                () = tokio::time::sleep(retry.next_wait()) => {}
             }
         }
     }
@@ -231,37 +327,38 @@ impl Task {
             }
             Stop::LogShorter(halted) | Stop::Halted(halted) => {
                 let reason = Causes(&halted).to_string();
-                tracing::error!(reason, "a partition of the projections stopped");
+                tracing::error!(reason, version = %self.version, "a partition of the projections stopped");
                 self.status.send_modify(|status| {
-                    status.activity = Activity::Halted { reason: reason.into() };
+                    status.activity = Activity::Halted { reason: reason.as_str().into() };
                 });
-                Next::Halt
+                Next::Halt { reason }
             }
         }
     }
 
-    /// Follows the log from the checkpoint until something stops it; ends without error when the process is to stop.
-    async fn follow(&mut self, retry: &mut Retry) -> Result<(), Stop> {
-        loop {
-            // A change from here on is one that the following look may not have seen.
-            self.active.mark_unchanged();
-            let version = self.active_version().await?;
-            let mut follower = Follower::resume(self.source.clone(), version, self.partition).await?;
-            let log_end = self.source.log.bounds(self.partition.0).await?.end;
-            self.publish(&follower, log_end);
-            while !self.is_switched(version) {
-                if self.source.cancel.is_cancelled() {
-                    return Ok(());
-                }
-                self.step(&mut follower, retry).await?;
+    /// Follows the log from the checkpoint until something stops it; ends without error when it is told to stop.
+    async fn follow(&self, retry: &mut Retry) -> Result<(), Stop> {
+        self.check_code().await?;
+        let mut follower = Follower::resume(self.source.clone(), self.version, self.partition).await?;
+        let log_end = self.source.log.bounds(self.partition.0).await?.end;
+        self.publish(&follower, log_end);
+        let mut is_halt_forgotten = false;
+        while !self.source.cancel.is_cancelled() {
+            self.step(&mut follower, retry).await?;
+            if !is_halt_forgotten {
+                // What stopped an earlier projector here is behind this one, or will be met again.
+                versions::set_halt(&*self.source.store, self.version, self.partition, None).await?;
+                is_halt_forgotten = true;
             }
-            tracing::info!(partition = %self.partition, %version, "another version is active: following into that");
         }
+        Ok(())
     }
 
-    /// Whether another version than this one has become active.
-    fn is_switched(&mut self, version: Version) -> bool {
-        self.active.has_changed().unwrap_or(false) && *self.active.borrow_and_update() != version
+    /// Rows are never written into tables that other code made.
+    async fn check_code(&self) -> Result<(), Stop> {
+        let versions = read::versions(&mut *self.source.store.snapshot().await?).await?;
+        let info = versions.into_iter().find(|info| info.version == self.version).ok_or(Stop::Superseded)?;
+        same_code(info).map_err(Stop::from)
     }
 
     /// Waits for records for a while, then commits one batch of them if there are any.
@@ -299,15 +396,10 @@ impl Task {
         }
     }
 
-    async fn active_version(&self) -> Result<Version, Stop> {
-        let before = self.status.borrow().version.unwrap_or(Version::FIRST);
-        checked_active(&*self.source.store).await?.ok_or(Stop::Halted(Halted::VersionGone(before)))
-    }
-
     fn publish(&self, follower: &Follower, log_end: u64) {
         let checkpoint = follower.checkpoint();
         let status = Status {
-            version: Some(follower.version()),
+            version: self.version,
             position: checkpoint.position(),
             recorded_at: checkpoint.recorded_at,
             next_offset: checkpoint.next_offset,

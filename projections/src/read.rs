@@ -8,6 +8,7 @@ use crate::rows::{OrderRow, StockRow};
 use crate::store::{Error, Select, Snapshot, Store};
 use crate::table::{ORDERS, STOCK, Table, Version};
 use crate::value::{Fields, Value};
+use crate::versions::{Filling, OWNER_SILENT_MAX};
 use crate::view::Missing;
 
 /// What is known of a version.
@@ -21,6 +22,11 @@ pub struct VersionInfo {
     pub code_hash: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// How far its filling is; only while it is being built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filling: Option<Filling>,
+    /// Whether somebody fills it at this moment.
+    pub is_being_filled: bool,
 }
 
 /// Where a version stands.
@@ -29,9 +35,11 @@ pub struct VersionInfo {
 pub enum VersionState {
     /// It is being filled; no query sees it.
     Building,
+    /// It is whole and kept level; queries may be switched to it.
+    Ready,
     /// Queries answer from it.
     Active,
-    /// Queries answered from it before.
+    /// Queries answered from it before. It is kept level, so that they can be switched back to it.
     Retired,
 }
 
@@ -41,13 +49,14 @@ impl VersionState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Building => "building",
+            Self::Ready => "ready",
             Self::Active => "active",
             Self::Retired => "retired",
         }
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        [Self::Building, Self::Active, Self::Retired].into_iter().find(|state| state.as_str() == word)
+        [Self::Building, Self::Ready, Self::Active, Self::Retired].into_iter().find(|state| state.as_str() == word)
     }
 }
 
@@ -67,17 +76,31 @@ pub async fn active(snapshot: &mut dyn Snapshot) -> Result<Option<Version>, Erro
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn versions(snapshot: &mut dyn Snapshot) -> Result<Vec<VersionInfo>, Error> {
-    let sql = "SELECT version, state, code_hash, created_at FROM projection_versions ORDER BY version";
-    let rows = snapshot.select(Select { sql: sql.to_owned(), parameters: Vec::new() }).await?;
+    let sql = "SELECT version, state, code_hash, created_at, records_done, records_total, records_per_second, \
+               CASE WHEN owner <> '' AND owner_seen >= {now} - ? THEN 1 ELSE 0 END \
+               FROM projection_versions ORDER BY version";
+    let silent_max = u64::try_from(OWNER_SILENT_MAX.as_micros()).unwrap_or(u64::MAX);
+    let rows = snapshot.select(Select { sql: sql.to_owned(), parameters: vec![silent_max.into()] }).await?;
     rows.into_iter().map(version_info).collect()
 }
 
 fn version_info(mut fields: Fields) -> Result<VersionInfo, Error> {
+    let version = Version(fields.number()?);
+    let state = fields.word("a version state", VersionState::from_word)?;
+    let (code_hash, created_at) = (fields.text()?, fields.time()?);
+    let filling = Filling {
+        records_done: fields.number()?,
+        records_total: fields.number()?,
+        records_per_second: fields.number()?,
+    };
+    let is_building = state == VersionState::Building;
     Ok(VersionInfo {
-        version: Version(fields.number()?),
-        state: fields.word("a version state", VersionState::from_word)?,
-        code_hash: fields.text()?,
-        created_at: fields.time()?,
+        version,
+        state,
+        code_hash,
+        created_at,
+        filling: is_building.then_some(filling),
+        is_being_filled: is_building && fields.int()? != 0,
     })
 }
 

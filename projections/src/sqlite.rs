@@ -20,9 +20,9 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::changes::{Changes, StaleLines};
 use crate::checkpoint::{self, Checkpoint};
-use crate::dialect::{Dialect, Mode, shapes};
+use crate::dialect::{Dialect, Mode, index_columns, shapes};
 use crate::read::VersionState;
-use crate::store::{Activation, Commit, Error, Select, Snapshot, Store};
+use crate::store::{Activation, Commit, Error, Select, Snapshot, Statement, Store};
 use crate::table::{ORDER_LINES, TABLES, Version, code_hash};
 use crate::value::{Cell, Fields, Rows, Value};
 
@@ -37,12 +37,15 @@ const STATEMENTS_MAX: usize = 160;
 
 const META_TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS projection_versions (version INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL, \
-     code_hash TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT",
+     code_hash TEXT NOT NULL, created_at INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT '', owner_seen INTEGER NOT NULL DEFAULT 0, \
+     records_done INTEGER NOT NULL DEFAULT 0, records_total INTEGER NOT NULL DEFAULT 0, \
+     records_per_second INTEGER NOT NULL DEFAULT 0) STRICT",
     "CREATE TABLE IF NOT EXISTS projection_active (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS projection_checkpoints (version INTEGER NOT NULL, partition_id INTEGER NOT NULL, \
      next_offset INTEGER NOT NULL, term INTEGER NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL, before_hash TEXT NOT NULL, \
      reach INTEGER NOT NULL, last_valid_offset INTEGER NOT NULL, genesis TEXT NOT NULL, recorded_at INTEGER, \
-     PRIMARY KEY (version, partition_id)) STRICT, WITHOUT ROWID",
+     digest INTEGER NOT NULL, is_loaded INTEGER NOT NULL, hold_offset INTEGER NOT NULL DEFAULT 0, \
+     hold_until INTEGER NOT NULL DEFAULT 0, halt_reason TEXT, PRIMARY KEY (version, partition_id)) STRICT, WITHOUT ROWID",
     // The one pointer row; version 0 stands for none.
     "INSERT OR IGNORE INTO projection_active (id, version) VALUES (1, 0)",
 ];
@@ -113,9 +116,6 @@ impl Store for SqliteStore {
         check_code(&mut tx, version).await?;
         for table in TABLES {
             execute(&mut tx, Dialect::Sqlite.create_table(table, version), &[]).await.map_err(&failed)?;
-            for sql in Dialect::Sqlite.create_indexes(table, version) {
-                execute(&mut tx, sql, &[]).await.map_err(&failed)?;
-            }
         }
         let sql = "INSERT OR IGNORE INTO projection_versions (version, state, code_hash, created_at) VALUES (?, ?, ?, ?)";
         let hash = code_hash().to_string();
@@ -124,6 +124,17 @@ impl Store for SqliteStore {
             .await
             .map_err(&failed)?;
         tx.commit().await.map_err(&failed)
+    }
+
+    async fn create_indexes(&self, version: Version) -> Result<(), Error> {
+        let mut writer = self.writer().await?;
+        for table in TABLES {
+            for (name, columns) in index_columns(table, version) {
+                let sql = format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({columns})", table.at(version));
+                execute(&mut writer, sql, &[]).await.map_err(unavailable("create an index"))?;
+            }
+        }
+        Ok(())
     }
 
     async fn drop_version(&self, version: Version) -> Result<(), Error> {
@@ -180,10 +191,7 @@ impl Store for SqliteStore {
         if execute(&mut tx, sql.to_owned(), &[version.into()]).await.map_err(&failed)? != 1 {
             return Err(Error::NoSuchVersion(version));
         }
-        let sql = format!(
-            "INSERT OR IGNORE INTO projection_checkpoints (version, {}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-            checkpoint::COLUMNS
-        );
+        let sql = checkpoint::insert().replacen("INSERT", "INSERT OR IGNORE", 1);
         let hashes = first.hashes();
         let cells = first.cells(&hashes)?;
         let parameters: Vec<Cell<'_>> = std::iter::once(Cell::from(version)).chain(cells).collect();
@@ -202,10 +210,25 @@ impl Store for SqliteStore {
         let failed = unavailable("commit a batch");
         let mut writer = self.writer().await?;
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        if !advance(&mut tx, version, expected_next_offset, next).await? {
-            return Ok(Commit::Superseded);
+        match advance(&mut tx, version, expected_next_offset, next).await? {
+            Commit::Committed => {}
+            other => return Ok(other),
         }
         write(&mut tx, version, changes).await?;
+        tx.commit().await.map_err(&failed)?;
+        Ok(Commit::Committed)
+    }
+
+    async fn update(&self, guard: &Statement, rest: &[Statement]) -> Result<Commit, Error> {
+        let failed = unavailable("change what is known of versions");
+        let mut writer = self.writer().await?;
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        if run_statement(&mut tx, guard).await.map_err(&failed)? == 0 {
+            return Ok(Commit::Superseded);
+        }
+        for statement in rest {
+            run_statement(&mut tx, statement).await.map_err(&failed)?;
+        }
         tx.commit().await.map_err(&failed)?;
         Ok(Commit::Committed)
     }
@@ -251,16 +274,29 @@ async fn advance(
     version: Version,
     expected_next_offset: u64,
     next: &Checkpoint,
-) -> Result<bool, Error> {
+) -> Result<Commit, Error> {
+    let failed = unavailable("advance a checkpoint");
     let hashes = next.hashes();
     let cells = next.cells(&hashes)?;
-    let Ok(expected) = i64::try_from(expected_next_offset) else { return Ok(false) };
-    let guard = [version.into(), cells[0], Cell::Int(expected)];
-    let parameters: Vec<Cell<'_>> = cells.into_iter().chain(guard).collect();
-    let hit = execute(tx, checkpoint::ADVANCE.to_owned(), &parameters)
+    let Some(parameters) = checkpoint::advance_parameters(cells, version, expected_next_offset) else {
+        return Ok(Commit::Superseded);
+    };
+    if execute(tx, checkpoint::advance(Dialect::Sqlite), &parameters).await.map_err(&failed)? == 1 {
+        return Ok(Commit::Committed);
+    }
+    let held: i64 = sqlx::query_scalar(checkpoint::IS_HELD)
+        .bind(i64::from(version.0))
+        .bind(i64::from(next.partition.0))
+        .bind(i64::try_from(expected_next_offset).unwrap_or(i64::MAX))
+        .fetch_one(tx)
         .await
-        .map_err(unavailable("advance a checkpoint"))?;
-    Ok(hit == 1)
+        .map_err(&failed)?;
+    Ok(if held == 0 { Commit::Superseded } else { Commit::Held })
+}
+
+async fn run_statement(tx: &mut SqliteConnection, statement: &Statement) -> Result<u64, sqlx::Error> {
+    let cells: Vec<Cell<'_>> = statement.parameters.iter().map(Value::cell).collect();
+    execute(tx, Dialect::Sqlite.at_now(statement.sql), &cells).await
 }
 
 async fn write(tx: &mut SqliteConnection, version: Version, changes: &Changes) -> Result<(), Error> {
@@ -338,7 +374,7 @@ struct SqliteSnapshot {
 
 impl Snapshot for SqliteSnapshot {
     fn stream<'a>(&'a mut self, select: Select) -> BoxStream<'a, Result<Fields, Error>> {
-        let mut query = sqlx::query(AssertSqlSafe(select.sql));
+        let mut query = sqlx::query(AssertSqlSafe(Dialect::Sqlite.at_now(&select.sql)));
         for parameter in select.parameters {
             query = match parameter {
                 Value::Null => query.bind(None::<i64>),

@@ -80,6 +80,9 @@ pub enum Halted {
     /// The log cannot be used.
     #[error(transparent)]
     Log(stockledger_log::Error),
+    /// The version was never filled to its end.
+    #[error("version {0} of the projections was never filled to its end: rebuild")]
+    NotLoaded(Version),
     /// No version is active any more.
     #[error("version {0} of the projections was removed and no other is active: rebuild")]
     VersionGone(Version),

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! BEGIN
-//!   UPDATE projection_checkpoints SET next_offset = .. WHERE version = ? AND partition_id = ? AND next_offset = ?   -- one row, or leave
+//!   UPDATE projection_checkpoints SET next_offset = .. WHERE version = ? AND partition_id = ? AND next_offset = ? AND .. -- one row, or leave
 //!   INSERT INTO movements__v3 ..        -- plain: a row that is there already is a bug, and stops the partition
 //!   INSERT INTO stock__v3 .. ON CONFLICT -- absolute values
 //! COMMIT
@@ -30,6 +30,8 @@ pub enum Commit {
     Committed,
     /// Somebody else was first; nothing is written.
     Superseded,
+    /// The partition is held before where it shall go; nothing is written. Trying again helps once it is let go.
+    Held,
 }
 
 /// What became of a switch to another version.
@@ -40,7 +42,8 @@ pub enum Activation {
     Activated,
     /// Another version is active than was expected; nothing is changed.
     Superseded,
-    /// The version that is active has a partition that is further than in the new one; nothing is changed.
+    /// The version that is active has a partition that is further than in the new one, or that the new one has not
+    /// wholly; nothing is changed.
     Behind,
 }
 
@@ -50,11 +53,18 @@ pub enum Activation {
 /// caller reads the checkpoint, which tells.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Makes the tables of a version, or finds them made by the same code.
+    /// Makes the tables of a version, or finds them made by the same code. They have no index but their keys yet.
     ///
     /// # Errors
     /// [`Error::OtherCode`] if other code made them, [`Error::Unavailable`].
     async fn create_version(&self, version: Version, created_at: Timestamp) -> Result<(), Error>;
+
+    /// Makes the indexes of a version, those that are not there yet. Meant for tables that are full already: an index that
+    /// is there while rows are loaded costs more.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    async fn create_indexes(&self, version: Version) -> Result<(), Error>;
 
     /// Removes the tables of a version and all that is known of it. One that is not there is removed already.
     ///
@@ -87,6 +97,14 @@ pub trait Store: Send + Sync + 'static {
         changes: &Changes,
     ) -> Result<Commit, Error>;
 
+    /// Changes rows about versions ([`crate::versions`]): in one transaction `guard`, then all of `rest`. If `guard` hits no
+    /// row nothing is done. Doing it twice must be doing it once, because a transaction whose outcome is not known is
+    /// tried again.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    async fn update(&self, guard: &Statement, rest: &[Statement]) -> Result<Commit, Error>;
+
     /// A view of everything as it is now, unmoved by later writes for as long as it is held.
     ///
     /// # Errors
@@ -97,7 +115,17 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self);
 }
 
-/// A query: portable SQL with a `?` for each parameter.
+/// A statement that changes rows about versions: portable SQL with a `?` for each parameter, and `{now}` for the time by
+/// the clock of the database, in microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The statement, made of constant text and names of tables only.
+    pub sql: &'static str,
+    /// Its parameters.
+    pub parameters: Vec<Value>,
+}
+
+/// A query: portable SQL with a `?` for each parameter, and `{now}` as in a [`Statement`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Select {
     /// The statement, made of constant text and table names only.

@@ -108,6 +108,23 @@ impl std::fmt::Display for Value {
     }
 }
 
+impl Value {
+    /// The same value, on its way into a table.
+    pub(crate) fn cell(&self) -> Cell<'_> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Int(number) => Cell::Int(*number),
+            Self::Text(text) => Cell::Text(text),
+        }
+    }
+}
+
+impl From<Version> for Value {
+    fn from(version: Version) -> Self {
+        Self::Int(i64::from(version.0))
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Int(number)

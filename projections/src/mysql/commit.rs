@@ -37,10 +37,10 @@ pub(super) struct Batch<'a> {
 pub(super) async fn commit(writers: &Connections, batch: Batch<'_>) -> Result<Commit, Error> {
     let hashes = batch.next.hashes();
     let cells = batch.next.cells(&hashes)?;
-    // No table holds a checkpoint beyond 63 bits.
-    let Ok(expected) = i64::try_from(batch.expected_next_offset) else { return Ok(Commit::Superseded) };
-    let guard = [batch.version.into(), cells[0], Cell::Int(expected)];
-    let advance: Vec<Cell<'_>> = cells.into_iter().chain(guard).collect();
+    let Some(advance) = checkpoint::advance_parameters(cells, batch.version, batch.expected_next_offset)
+    else {
+        return Ok(Commit::Superseded);
+    };
     let mut attempts = Attempts::none();
     loop {
         let mut connection = writers.begin(COMMIT).await?;
@@ -59,18 +59,30 @@ pub(super) async fn commit(writers: &Connections, batch: Batch<'_>) -> Result<Co
 async fn who_was_it(connection: &mut MySqlConnection, batch: Batch<'_>) -> Result<Commit, Error> {
     let columns = checkpoint::COLUMNS;
     let sql = format!("SELECT {columns} FROM projection_checkpoints WHERE version = ? AND partition_id = ?");
-    let key = [Value::from(batch.version.0), batch.next.partition.into()];
+    let key = [Value::from(batch.version), batch.next.partition.into()];
     let found = select_one(connection, sql, &key).await.map_err(failed("read a checkpoint"))?;
     let found = found.map(|mut fields| Checkpoint::read(&mut fields)).transpose()?;
     Ok(if found.as_ref() == Some(batch.next) { Commit::Committed } else { Commit::Superseded })
 }
 
+/// Whether the checkpoint is where it was expected to be and did not move all the same.
+async fn is_held(connection: &mut MySqlConnection, batch: Batch<'_>) -> Result<bool, sqlx::Error> {
+    let key = [
+        Value::from(batch.version),
+        batch.next.partition.into(),
+        Value::from(batch.expected_next_offset),
+    ];
+    let count = select_one(connection, checkpoint::IS_HELD, &key).await?;
+    Ok(count.is_some_and(|mut fields| fields.value() != Value::Int(0)))
+}
+
 /// Everything between BEGIN and COMMIT, and COMMIT.
 async fn transact(connection: &mut Lease, batch: Batch<'_>, advance: &[Cell<'_>]) -> Result<Commit, Failure> {
     let Batch { version, changes, .. } = batch;
-    let advanced = execute(connection, checkpoint::ADVANCE, advance).await;
-    if advanced.map_err(Failure::before_commit("advance a checkpoint"))? != 1 {
-        return Ok(Commit::Superseded);
+    let failed = Failure::before_commit("advance a checkpoint");
+    if execute(connection, checkpoint::advance(Dialect::Mysql), advance).await.map_err(&failed)? != 1 {
+        let held = is_held(connection, batch).await.map_err(&failed)?;
+        return Ok(if held { Commit::Held } else { Commit::Superseded });
     }
     for stale in &changes.stale_lines {
         let removed = delete_stale(connection, version, stale).await;

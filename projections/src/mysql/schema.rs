@@ -10,7 +10,7 @@ use stockledger_schemas::Timestamp;
 
 use super::failure::{Described, NO_SUCH_TABLE, failed, number};
 use super::statements::{execute, select_one};
-use crate::dialect::{Dialect, MYSQL_ASCII, MYSQL_TABLE_OPTIONS};
+use crate::dialect::{Dialect, MYSQL_ASCII, MYSQL_TABLE_OPTIONS, index_columns};
 use crate::read::VersionState;
 use crate::store::Error;
 use crate::table::{TABLES, Version, code_hash};
@@ -23,14 +23,19 @@ const LOCK_WAIT_SECONDS: i64 = 60;
 /// A lock belongs to the server, so its name says which database; and it is at most 64 characters long.
 const LOCK_NAME: &str = "CONCAT('stockledger ', LEFT(SHA2(DATABASE(), 256), 40))";
 
-const VERSIONS: [(&str, &str); 4] = [
+const VERSIONS: [(&str, &str); 9] = [
     ("version", "BIGINT NOT NULL PRIMARY KEY"),
     ("state", "VARCHAR(16) {ascii} NOT NULL"),
     ("code_hash", "VARCHAR(64) {ascii} NOT NULL"),
     ("created_at", "BIGINT NOT NULL"),
+    ("owner", "VARCHAR(64) {ascii} NOT NULL DEFAULT ''"),
+    ("owner_seen", "BIGINT NOT NULL DEFAULT 0"),
+    ("records_done", "BIGINT NOT NULL DEFAULT 0"),
+    ("records_total", "BIGINT NOT NULL DEFAULT 0"),
+    ("records_per_second", "BIGINT NOT NULL DEFAULT 0"),
 ];
 const ACTIVE: [(&str, &str); 2] = [("id", "BIGINT NOT NULL PRIMARY KEY"), ("version", "BIGINT NOT NULL")];
-const CHECKPOINTS: [(&str, &str); 12] = [
+const CHECKPOINTS: [(&str, &str); 17] = [
     ("version", "BIGINT NOT NULL"),
     ("partition_id", "BIGINT NOT NULL"),
     ("next_offset", "BIGINT NOT NULL"),
@@ -42,13 +47,18 @@ const CHECKPOINTS: [(&str, &str); 12] = [
     ("last_valid_offset", "BIGINT NOT NULL"),
     ("genesis", "VARCHAR(64) {ascii} NOT NULL"),
     ("recorded_at", "BIGINT"),
+    ("digest", "BIGINT NOT NULL"),
+    ("is_loaded", "BIGINT NOT NULL"),
+    ("hold_offset", "BIGINT NOT NULL DEFAULT 0"),
+    ("hold_until", "BIGINT NOT NULL DEFAULT 0"),
+    ("halt_reason", "TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
     ("PRIMARY KEY", "(version, partition_id)"),
 ];
 
 /// Whether the tables about versions are there and may be read.
 pub(super) async fn is_there(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
     // All three, since whoever made them may have stopped half-way; the pointer row is made last.
-    let sql = "SELECT (SELECT COUNT(*) FROM projection_versions) + (SELECT COUNT(*) FROM projection_checkpoints) \
+    let sql = "SELECT (SELECT COUNT(owner) FROM projection_versions) + (SELECT COUNT(digest) FROM projection_checkpoints) \
                FROM projection_active WHERE id = 1";
     match select_one(connection, sql, &[]).await {
         Ok(row) => Ok(row.is_some()),
@@ -108,6 +118,31 @@ pub(super) async fn create_version(
         .await
         .map_err(&failed)?;
     Ok(())
+}
+
+/// Makes the indexes of a version that are not there: all of a table in one pass over it.
+pub(super) async fn create_indexes(connection: &mut MySqlConnection, version: Version) -> Result<(), Error> {
+    let failed = failed("create the indexes of a version");
+    for table in TABLES {
+        let mut missing = Vec::new();
+        for (name, columns) in index_columns(table, version) {
+            if !has_index(connection, &table.at(version), &name).await.map_err(&failed)? {
+                missing.push(format!("ADD KEY {name} ({columns})"));
+            }
+        }
+        if !missing.is_empty() {
+            let sql = format!("ALTER TABLE {} {}", table.at(version), missing.join(", "));
+            ddl(connection, sql).await.map_err(&failed)?;
+        }
+    }
+    Ok(())
+}
+
+async fn has_index(connection: &mut MySqlConnection, table: &str, name: &str) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT COUNT(*) FROM information_schema.statistics \
+               WHERE table_schema = DATABASE() AND table_name = ? AND index_name = ?";
+    let row = select_one(connection, sql, &[Value::from(&table), Value::from(&name)]).await?;
+    Ok(row.is_some_and(|mut fields| fields.value() != Value::Int(0)))
 }
 
 /// Removes what is left of a version that is marked; nothing if it is not, because somebody else has made it again.

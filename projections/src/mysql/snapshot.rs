@@ -18,6 +18,7 @@ use super::connections::Lease;
 use super::failure::{failed, timed_out};
 use super::flavor::Flavor;
 use super::statements::{fields, parameters};
+use crate::dialect::Dialect;
 use crate::store::{Error, Select, Snapshot};
 use crate::value::Fields;
 
@@ -44,7 +45,8 @@ impl Snapshot for MysqlSnapshot {
             Err(error) => return stream::once(async { Err(failed(READ)(error)) }).boxed(),
         };
         debug_assert_eq!(select.sql.matches('?').count(), select.parameters.len());
-        sqlx::query_with::<MySql, _>(AssertSqlSafe(select.sql), arguments)
+        let sql = Dialect::Mysql.at_now(&select.sql);
+        sqlx::query_with::<MySql, _>(AssertSqlSafe(sql), arguments)
             .fetch(&mut *self.connection)
             .and_then(|row| async move { fields(&row) })
             .map_err(failed(READ))

@@ -41,14 +41,7 @@ pub(super) fn arguments(cells: &[Cell<'_>]) -> Result<MySqlArguments, sqlx::Erro
 }
 
 pub(super) fn parameters(values: &[Value]) -> Result<MySqlArguments, sqlx::Error> {
-    let cells: Vec<Cell<'_>> = values
-        .iter()
-        .map(|value| match value {
-            Value::Null => Cell::Null,
-            Value::Int(number) => Cell::Int(*number),
-            Value::Text(text) => Cell::Text(text),
-        })
-        .collect();
+    let cells: Vec<Cell<'_>> = values.iter().map(Value::cell).collect();
     arguments(&cells)
 }
 

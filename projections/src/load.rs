@@ -1,0 +1,223 @@
+//! Loading one partition of a version that nobody reads yet, as fast as the database takes rows.
+//!
+//! State is folded in memory and written once, at the end; history streams to the database in the order of the log while
+//! the next records are read and folded. So the checkpoint of a partition that is being loaded covers its history only
+//! (`is_loaded` is false). A load that was killed is resumed by folding from the first record again, which costs little,
+//! and by writing only the history that is not there yet.
+//!
+//! ```text
+//! log --> read, admit, fold --pieces, at most PIECES_MAX--> commit      (both at once)
+//!                   '--> state in memory ------------at the end--> commit, is_loaded = true
+//! ```
+//!
+//! Memory is bounded by the pieces under way and by the state that is kept: of an order that is known no more than its
+//! key and a few numbers, up to [`ORDERS_KNOWN_MAX`](crate::view::ORDERS_KNOWN_MAX) a partition. Beyond that the load
+//! ends early, whole as it is, and whoever called goes on as a follower does, which forgets and looks up.
+
+use std::time::Duration;
+
+use stockledger_chain::State;
+use stockledger_log::Reader;
+use stockledger_schemas::{PartitionId, Timestamp};
+use tokio::sync::mpsc;
+
+use crate::changes::Changes;
+use crate::checkpoint::Checkpoint;
+use crate::follower::{Advance, Source, admit_all, begin_partition, blocking, fold_all, write};
+use crate::read;
+use crate::stop::{Halted, Stop};
+use crate::table::Version;
+use crate::verify::verify;
+use crate::view::{Scope, View};
+
+/// Most records of one read.
+const READ_RECORDS_MAX: usize = 1_024;
+/// A piece is closed once it covers so many records.
+const PIECE_RECORDS_MAX: u64 = 4_096;
+/// Most rows of one commit.
+const COMMIT_ROWS_MAX: usize = 20_000;
+/// Pieces that wait to be committed; one more is being made and one is being committed.
+const PIECES_MAX: usize = 2;
+/// How long one read waits for records that are known to be there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is to be loaded.
+pub(crate) struct Load {
+    pub(crate) source: Source,
+    pub(crate) version: Version,
+    pub(crate) partition: PartitionId,
+    /// The offset to end before; the log was seen to be so long.
+    pub(crate) until: u64,
+    pub(crate) scope: Scope,
+}
+
+/// Part of a load on its way to the database.
+struct Piece {
+    changes: Changes,
+    next: Checkpoint,
+    advance: Advance,
+}
+
+impl Load {
+    /// Loads the partition unless it is loaded; `on_piece` is told after every commit. Ends early if it is cancelled.
+    pub(crate) async fn run(self, mut on_piece: impl FnMut(&Checkpoint, Advance) + Send) -> Result<(), Stop> {
+        let Self { source, version, partition, .. } = &self;
+        let mut snapshot = source.store.snapshot().await?;
+        let found = read::checkpoint(&mut *snapshot, *version, *partition).await?;
+        drop(snapshot);
+        let begin = verify(&*source.log, *partition, found.as_ref()).await?;
+        let written = match found {
+            Some(checkpoint) if checkpoint.is_loaded => return Ok(()),
+            Some(checkpoint) => checkpoint,
+            None => {
+                let first = Checkpoint { is_loaded: false, ..Checkpoint::of(&begin, None, 0) };
+                begin_partition(&*source.store, *version, first).await?
+            }
+        };
+        let (pieces, mut ready) = mpsc::channel::<Piece>(PIECES_MAX);
+        let reader = source.log.reader(partition.0, begin.next_offset).await?;
+        let folding = Folding::new(&self, begin, &written, reader).run(pieces);
+        let committing = async {
+            let mut at = written.next_offset;
+            while let Some(piece) = ready.recv().await {
+                write(source, *version, at, &piece.next, &piece.changes).await?;
+                at = piece.next.next_offset;
+                on_piece(&piece.next, piece.advance);
+            }
+            Ok::<(), Stop>(())
+        };
+        // If committing fails nobody takes pieces any more, and folding ends with it.
+        let (folded, committed) = futures_util::join!(folding, async {
+            let committed = committing.await;
+            ready.close();
+            committed
+        });
+        committed.and(folded)
+    }
+}
+
+/// The reading and folding half of a load.
+struct Folding<'a> {
+    load: &'a Load,
+    reader: Box<dyn Reader>,
+    state: State,
+    view: View,
+    recorded_at: Option<Timestamp>,
+    digest: u64,
+    /// History below this offset is in the tables already.
+    written: u64,
+}
+
+impl<'a> Folding<'a> {
+    fn new(load: &'a Load, begin: State, written: &Checkpoint, reader: Box<dyn Reader>) -> Self {
+        Self {
+            load,
+            reader,
+            state: begin,
+            view: View::for_load(load.partition, load.scope),
+            recorded_at: None,
+            digest: 0,
+            written: written.next_offset,
+        }
+    }
+
+    /// Ends early, without error, when nobody takes pieces any more: whoever does not says why.
+    async fn run(mut self, pieces: mpsc::Sender<Piece>) -> Result<(), Stop> {
+        while self.state.next_offset < self.load.until && !self.view.is_full() {
+            if self.load.source.cancel.is_cancelled() {
+                return Ok(());
+            }
+            let advance = self.fold_some().await?;
+            let changes = self.view.take_settled();
+            let is_there = self.state.next_offset <= self.written;
+            let changes = if is_there { changes.without_history() } else { changes };
+            if self.send(&pieces, changes, advance, false).await.is_err() {
+                return Ok(());
+            }
+        }
+        self.finish(&pieces).await
+    }
+
+    /// Writes the state that is still in memory, piece by piece; with the last one the partition is loaded.
+    async fn finish(&mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), Stop> {
+        let mut rest = self.view.take_changes().split(COMMIT_ROWS_MAX);
+        let last = rest.pop().unwrap_or_default();
+        for changes in rest {
+            if self.send(pieces, changes, Advance::default(), false).await.is_err() {
+                return Ok(());
+            }
+        }
+        // Whether anybody takes it is for the other half to say.
+        let _ = self.send(pieces, last, Advance::default(), true).await;
+        Ok(())
+    }
+
+    async fn send(
+        &mut self,
+        pieces: &mpsc::Sender<Piece>,
+        changes: Changes,
+        advance: Advance,
+        is_loaded: bool,
+    ) -> Result<(), mpsc::error::SendError<Piece>> {
+        self.digest = self.digest.wrapping_add(changes.digest);
+        if self.state.next_offset < self.written {
+            // Only what is behind the checkpoint may move it.
+            return Ok(());
+        }
+        let next = Checkpoint { is_loaded, ..Checkpoint::of(&self.state, self.recorded_at, self.digest) };
+        pieces.send(Piece { changes, next, advance }).await
+    }
+
+    /// Reads, admits and folds the records of one piece. A piece never reaches over what is written already.
+    async fn fold_some(&mut self) -> Result<Advance, Stop> {
+        let mut advance = Advance::default();
+        let first = self.state.next_offset;
+        let boundary = if first < self.written { self.written } else { self.load.until };
+        let until = boundary.min(first + PIECE_RECORDS_MAX);
+        while self.state.next_offset < until && self.view.changed_rows() < COMMIT_ROWS_MAX {
+            let wanted = until - self.state.next_offset;
+            let max = usize::try_from(wanted).unwrap_or(usize::MAX).min(READ_RECORDS_MAX);
+            let records = self.reader.next(max, PATIENCE).await?;
+            if records.is_empty() {
+                self.check_end().await?;
+                if self.load.source.cancel.is_cancelled() {
+                    break;
+                }
+                continue;
+            }
+            let from = self.state;
+            let view = std::mem::replace(&mut self.view, View::new(self.load.partition));
+            let (view, admitted, folded) = blocking(move || {
+                let admitted = admit_all(from, &records);
+                let (view, folded) = fold_all(view, &admitted.decisions);
+                (view, admitted, folded)
+            })
+            .await?;
+            let partition = self.load.partition;
+            if let Err((offset, impossible)) = folded {
+                return Err(Stop::Halted(Halted::Impossible { partition, offset, impossible }));
+            }
+            if let Some(halt) = admitted.halt {
+                return Err(Stop::Halted(Halted::Broken(halt)));
+            }
+            self.view = view;
+            self.state = admitted.state;
+            for (_, decision) in &admitted.decisions {
+                advance.decisions += 1;
+                advance.events += decision.events.len() as u64;
+                self.recorded_at = Some(decision.recorded_at);
+            }
+        }
+        Ok(advance)
+    }
+
+    /// Records that were there must not go away while they are awaited.
+    async fn check_end(&self) -> Result<(), Stop> {
+        let (partition, remembered) = (self.load.partition, self.load.until);
+        let end = self.load.source.log.bounds(partition.0).await?.end;
+        if end >= remembered {
+            return Ok(());
+        }
+        Err(Stop::LogShorter(Halted::LogShorter { partition, end, remembered }))
+    }
+}
