@@ -1,16 +1,12 @@
 //! What a run of decisions changes in the tables: rows to insert, and rows to set to absolute values.
 
-use stockledger_schemas::{OrderId, SiteId};
-
 use crate::dialect::Mode;
-use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::rows::{HomeRow, ItemRow, MovementRow, OrderRow, SiteRow, StockRow, TrailRow};
 use crate::value::Rows;
 
 /// Row changes of one batch. Every key stands once in each list of state, with its last values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Lines to remove before anything is written.
-    pub stale_lines: Vec<StaleLines>,
     /// Sites to set.
     pub sites: Vec<SiteRow>,
     /// Homes to add.
@@ -21,25 +17,12 @@ pub struct Changes {
     pub stock: Vec<StockRow>,
     /// Orders to set.
     pub orders: Vec<OrderRow>,
-    /// Order lines to set.
-    pub order_lines: Vec<OrderLineRow>,
     /// Decisions to add.
     pub trail: Vec<TrailRow>,
     /// Changes of balances to add.
     pub movements: Vec<MovementRow>,
     /// By how much these rows change what all rows add up to ([`crate::digest`]), modulo 2^64.
     pub digest: u64,
-}
-
-/// Lines of an order's refused attempt that the next attempt does not overwrite because it has fewer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StaleLines {
-    /// The site.
-    pub site: SiteId,
-    /// The order.
-    pub order_id: OrderId,
-    /// The first line to remove.
-    pub from: i64,
 }
 
 impl Changes {
@@ -51,13 +34,12 @@ impl Changes {
             + self.items.len()
             + self.stock.len()
             + self.orders.len()
-            + self.order_lines.len()
             + self.trail.len()
             + self.movements.len()
     }
 
-    /// What is written after the stale lines are gone, table by table, in the one order in which every writer locks.
-    pub(crate) fn writes(&self) -> [(Mode, &dyn Rows); 8] {
+    /// What is written, table by table, in the one order in which every writer locks.
+    pub(crate) fn writes(&self) -> [(Mode, &dyn Rows); 7] {
         [
             (Mode::Insert, &self.movements),
             (Mode::Insert, &self.trail),
@@ -66,7 +48,6 @@ impl Changes {
             (Mode::Upsert, &self.items),
             (Mode::Upsert, &self.stock),
             (Mode::Upsert, &self.orders),
-            (Mode::Upsert, &self.order_lines),
         ]
     }
 
@@ -77,8 +58,6 @@ impl Changes {
         self.items.sort_unstable_by(|a, b| a.sku.cmp(&b.sku));
         self.stock.sort_unstable_by(|a, b| (&a.site, &a.sku).cmp(&(&b.site, &b.sku)));
         self.orders.sort_unstable_by(|a, b| (&a.site, &a.order_id).cmp(&(&b.site, &b.order_id)));
-        self.order_lines
-            .sort_unstable_by(|a, b| (&a.site, &a.order_id, a.line).cmp(&(&b.site, &b.order_id, b.line)));
         self.trail.sort_by(|a, b| (&a.site, a.seq).cmp(&(&b.site, b.seq)));
         self.movements.sort_by(|a, b| (&a.site, a.seq, a.line).cmp(&(&b.site, b.seq, b.line)));
     }

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stockledger_schemas::PartitionId;
 
-use self::samples::{at, checkpoint, extreme_changes, movement, order, order_line, site, sku, stock, trail};
+use self::samples::{at, checkpoint, extreme_changes, movement, order, site, sku, stock, trail};
 use self::support::{active, begun, commit, found, rows, values};
-use crate::changes::{Changes, StaleLines};
+use crate::changes::Changes;
 use crate::checkpoint::Checkpoint;
 use crate::compare::compare;
 use crate::read;
-use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::rows::{HomeRow, ItemRow, MovementRow, OrderRow, SiteRow, StockRow, TrailRow};
 use crate::store::{Activation, Commit, Error, Select, Store};
 use crate::table::{MOVEMENTS, STOCK, TABLES, TRAIL, Version};
 use crate::value::{Row, Value};
@@ -72,7 +72,6 @@ macro_rules! store_conformance_suite {
                 every_kind_of_value_comes_back_as_it_was
                 every_count_of_rows_is_written_whole
                 rows_of_state_are_overwritten
-                stale_lines_are_removed_before_lines_are_written
                 a_movement_is_written_only_once
                 a_failed_commit_leaves_nothing
                 keys_compare_byte_for_byte
@@ -265,7 +264,6 @@ pub async fn every_kind_of_value_comes_back_as_it_was(factory: &dyn Factory) {
         (ItemRow::TABLE, values(&changes.items)),
         (StockRow::TABLE, values(&changes.stock)),
         (OrderRow::TABLE, values(&changes.orders)),
-        (OrderLineRow::TABLE, values(&changes.order_lines)),
         (TrailRow::TABLE, values(&changes.trail)),
         (MovementRow::TABLE, values(&changes.movements)),
     ];
@@ -301,23 +299,6 @@ pub async fn rows_of_state_are_overwritten(factory: &dyn Factory) {
     assert_eq!(commit(&*store, 2, &second).await.unwrap(), Commit::Committed);
     assert_eq!(rows(&*store, &STOCK, FIRST).await, values(&second.stock));
     assert_eq!(rows(&*store, OrderRow::TABLE, FIRST).await, values(&second.orders));
-}
-
-/// A shorter attempt leaves nothing of a longer one, and other orders are not touched.
-pub async fn stale_lines_are_removed_before_lines_are_written(factory: &dyn Factory) {
-    let store = begun(factory).await;
-    let lines = |order_id, count| (0..count).map(move |line| order_line("s", order_id, line));
-    let first = Changes { order_lines: lines("o", 4).chain(lines("p", 2)).collect(), ..Changes::default() };
-    assert_eq!(commit(&*store, 1, &first).await.unwrap(), Commit::Committed);
-    let stale = |from| StaleLines { site: site("s"), order_id: "o".parse().unwrap(), from };
-    let second = Changes {
-        stale_lines: vec![stale(1), stale(2)],
-        order_lines: lines("o", 3).collect(),
-        ..Changes::default()
-    };
-    assert_eq!(commit(&*store, 2, &second).await.unwrap(), Commit::Committed);
-    let expected: Vec<OrderLineRow> = lines("o", 3).chain(lines("p", 2)).collect();
-    assert_eq!(rows(&*store, OrderLineRow::TABLE, FIRST).await, values(&expected));
 }
 
 /// History is added to, never overwritten: the same row again is an error that trying again would not help.

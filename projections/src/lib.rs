@@ -14,6 +14,8 @@ pub mod conformance;
 pub mod dialect;
 pub mod fold;
 mod follower;
+pub mod held;
+pub mod lines;
 pub mod mysql;
 mod progress;
 pub mod projector;
@@ -31,7 +33,7 @@ pub mod versions;
 mod view;
 pub mod views;
 
-pub use changes::{Changes, StaleLines};
+pub use changes::Changes;
 pub use checkpoint::Checkpoint;
 pub use fold::{Impossible, fold};
 pub use mysql::MysqlStore;

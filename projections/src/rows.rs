@@ -6,7 +6,7 @@ use stockledger_schemas::{
 };
 
 use crate::store::Error;
-use crate::table::{HOMES, ITEMS, MOVEMENTS, ORDER_LINES, ORDERS, SITES, STOCK, TRAIL, Table};
+use crate::table::{HOMES, ITEMS, MOVEMENTS, ORDERS, SITES, STOCK, TRAIL, Table};
 use crate::value::{Cell, Fields, Row};
 
 /// A row of `sites`.
@@ -99,6 +99,8 @@ pub struct StockRow {
     pub reserved: i64,
     /// Not sellable, by [`HoldReason::index`].
     pub held: [i64; 4],
+    /// The decision by which the item was first seen at the site.
+    pub first_seq: i64,
     /// The decision that changed it last.
     pub seq: i64,
 }
@@ -107,7 +109,7 @@ impl StockRow {
     /// The balances of something that was never there.
     #[must_use]
     pub const fn nothing(site: SiteId, sku: Sku) -> Self {
-        Self { site, sku, on_hand: 0, reserved: 0, held: [0; HoldReason::ALL.len()], seq: 0 }
+        Self { site, sku, on_hand: 0, reserved: 0, held: [0; HoldReason::ALL.len()], first_seq: 0, seq: 0 }
     }
 
     /// Not sellable, all reasons together.
@@ -123,6 +125,7 @@ impl StockRow {
             on_hand: fields.int()?,
             reserved: fields.int()?,
             held: [fields.int()?, fields.int()?, fields.int()?, fields.int()?],
+            first_seq: fields.int()?,
             seq: fields.int()?,
         })
     }
@@ -139,7 +142,7 @@ impl Row for StockRow {
             self.reserved.into(),
         ]);
         cells.extend(self.held.map(Cell::Int));
-        cells.push(self.seq.into());
+        cells.extend([self.first_seq, self.seq].map(Cell::Int));
     }
 }
 
@@ -164,6 +167,8 @@ pub struct OrderRow {
     pub occurred_at: Timestamp,
     /// How many lines it has.
     pub line_count: i64,
+    /// The lines as they stand, in the order given, as [`lines`](crate::lines) writes them down.
+    pub lines: String,
     /// The decision that changed it last.
     pub seq: i64,
 }
@@ -180,6 +185,7 @@ impl OrderRow {
             placed_at: fields.time()?,
             occurred_at: fields.time()?,
             line_count: fields.int()?,
+            lines: fields.text()?,
             seq: fields.int()?,
         })
     }
@@ -199,64 +205,8 @@ impl Row for OrderRow {
             self.placed_at.into(),
             self.occurred_at.into(),
             self.line_count.into(),
+            Cell::from(&self.lines),
             self.seq.into(),
-        ]);
-    }
-}
-
-/// A row of `order_lines`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderLineRow {
-    /// The site.
-    pub site: SiteId,
-    /// The order.
-    pub order_id: OrderId,
-    /// Its place in the order, from 0.
-    pub line: i64,
-    /// The item.
-    pub sku: Sku,
-    /// How much was ordered.
-    pub ordered: i64,
-    /// How much of it has left.
-    pub shipped: i64,
-    /// How much of it was given up.
-    pub cancelled: i64,
-    /// How much of what was shipped came back.
-    pub returned: i64,
-    /// The price of one, in minor units.
-    pub unit_price_minor: Option<i64>,
-}
-
-impl OrderLineRow {
-    pub(crate) fn read(mut fields: Fields) -> Result<Self, Error> {
-        Ok(Self {
-            site: fields.text()?,
-            order_id: fields.text()?,
-            line: fields.int()?,
-            sku: fields.text()?,
-            ordered: fields.int()?,
-            shipped: fields.int()?,
-            cancelled: fields.int()?,
-            returned: fields.int()?,
-            unit_price_minor: fields.optional_int()?,
-        })
-    }
-}
-
-impl Row for OrderLineRow {
-    const TABLE: &'static Table = &ORDER_LINES;
-
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.extend([
-            Cell::from(&self.site),
-            Cell::from(&self.order_id),
-            self.line.into(),
-            Cell::from(&self.sku),
-            self.ordered.into(),
-            self.shipped.into(),
-            self.cancelled.into(),
-            self.returned.into(),
-            self.unit_price_minor.map_or(Cell::Null, Cell::Int),
         ]);
     }
 }
@@ -336,6 +286,12 @@ pub struct MovementRow {
     pub delta: [i64; 3],
     /// On hand, reserved and held after it.
     pub after: [i64; 3],
+    /// What is held after it by reason, as [`held`](crate::held) writes it down; absent if that is nothing.
+    pub held_by_reason: Option<String>,
+    /// Why goods are held of which this changes how many; absent if it changes none.
+    pub held_reason: Option<HoldReason>,
+    /// When it happened, as the caller says.
+    pub occurred_at: Timestamp,
     /// The order behind it.
     pub order_id: Option<OrderId>,
 }
@@ -353,6 +309,11 @@ impl Row for MovementRow {
         ]);
         cells.extend(self.delta.map(Cell::Int));
         cells.extend(self.after.map(Cell::Int));
-        cells.push(Cell::optional(self.order_id.as_ref()));
+        cells.extend([
+            Cell::optional(self.held_by_reason.as_ref()),
+            self.held_reason.map_or(Cell::Null, |reason| Cell::Text(reason.as_str())),
+            self.occurred_at.into(),
+            Cell::optional(self.order_id.as_ref()),
+        ]);
     }
 }

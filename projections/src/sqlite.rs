@@ -18,12 +18,12 @@ use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Row as _, Sqlit
 use stockledger_schemas::Timestamp;
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use crate::changes::{Changes, StaleLines};
+use crate::changes::Changes;
 use crate::checkpoint::{self, Checkpoint};
 use crate::dialect::{Dialect, Mode, index_columns, shapes};
 use crate::read::VersionState;
 use crate::store::{Activation, Commit, Error, Select, Snapshot, Statement, Store};
-use crate::table::{ORDER_LINES, TABLES, Version, code_hash};
+use crate::table::{TABLES, Version, code_hash};
 use crate::value::{Cell, Fields, Rows, Value};
 
 /// How long a statement waits for a writer of another process.
@@ -300,20 +300,9 @@ async fn run_statement(tx: &mut SqliteConnection, statement: &Statement) -> Resu
 }
 
 async fn write(tx: &mut SqliteConnection, version: Version, changes: &Changes) -> Result<(), Error> {
-    for stale in &changes.stale_lines {
-        delete_stale(tx, version, stale).await?;
-    }
     for (mode, rows) in changes.writes() {
         write_rows(tx, version, mode, rows).await?;
     }
-    Ok(())
-}
-
-async fn delete_stale(tx: &mut SqliteConnection, version: Version, stale: &StaleLines) -> Result<(), Error> {
-    let sql =
-        format!("DELETE FROM {} WHERE site = ? AND order_id = ? AND line >= ?", ORDER_LINES.at(version));
-    let parameters = [Cell::from(&stale.site), Cell::from(&stale.order_id), Cell::Int(stale.from)];
-    execute(tx, sql, &parameters).await.map_err(unavailable("remove lines of a refused order"))?;
     Ok(())
 }
 

@@ -3,12 +3,12 @@
 //! A view belongs to one partition at one checkpoint. It is folded forward ahead of the store and is to be dropped
 //! whenever a commit did not succeed: what was never committed must not be seen again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 
 use stockledger_schemas::{Decision, Event, OrderId, PartitionId, Scope, SiteId, Sku};
 
-use crate::changes::{Changes, StaleLines};
-use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::changes::Changes;
+use crate::rows::{HomeRow, ItemRow, MovementRow, OrderRow, SiteRow, StockRow, TrailRow};
 
 /// Most rows of `stock` that stay in memory between batches, per partition.
 pub const STOCK_ROWS_MAX: usize = 100_000;
@@ -20,7 +20,8 @@ pub const ORDER_ROWS_MAX: usize = 50_000;
 pub struct View {
     partition: PartitionId,
     stock: Cache<Sku, StockRow>,
-    orders: Cache<OrderId, OrderEntry>,
+    /// The lines of an order are here only between its last step and [`View::take_changes`]: the fold does not need them.
+    orders: Cache<OrderId, OrderRow>,
     sites: HashMap<SiteId, SiteRow>,
     items: HashMap<Sku, ItemRow>,
     changes: Changes,
@@ -39,13 +40,6 @@ struct Cache<K, R> {
 struct Entry<R> {
     row: R,
     is_touched: bool,
-}
-
-#[derive(Debug)]
-struct OrderEntry {
-    row: OrderRow,
-    /// As the last step in this batch left them; empty if there was none.
-    lines: Vec<OrderLineRow>,
 }
 
 /// The rows that decisions need and a view does not have, by site.
@@ -117,11 +111,12 @@ impl View {
     /// Takes rows as the store has them.
     pub fn load_orders(&mut self, rows: Vec<OrderRow>) {
         for row in rows {
-            self.orders.load(row.site.clone(), row.order_id.clone(), OrderEntry { row, lines: Vec::new() });
+            let row = OrderRow { lines: String::new(), ..row };
+            self.orders.load(row.site.clone(), row.order_id.clone(), row);
         }
     }
 
-    /// How many rows would be written if the changes were taken now; at least, because lines of orders are not counted.
+    /// How many rows would be written if the changes were taken now, those of the directory left out.
     #[must_use]
     pub fn changed_rows(&self) -> usize {
         self.changes.rows() + self.stock.touched.len() + self.orders.touched.len()
@@ -134,9 +129,9 @@ impl View {
         changes.sites = self.sites.drain().map(|(_, row)| row).collect();
         changes.items = self.items.drain().map(|(_, row)| row).collect();
         self.stock.take_touched(|row| changes.stock.push(row.clone()));
-        self.orders.take_touched(|entry| {
-            changes.orders.push(entry.row.clone());
-            changes.order_lines.append(&mut entry.lines);
+        self.orders.take_touched(|row| {
+            let lines = std::mem::take(&mut row.lines);
+            changes.orders.push(OrderRow { lines, ..row.clone() });
         });
         changes.sort();
         changes
@@ -159,22 +154,15 @@ impl View {
         self.stock.touch_or(site, sku, || StockRow::nothing(site.clone(), sku.clone()))
     }
 
-    /// An order as it stands, accepted or refused.
+    /// An order as it stands, accepted or refused, without its lines.
     pub(crate) fn order(&self, site: &SiteId, order_id: &OrderId) -> Option<&OrderRow> {
-        self.orders.get(site, order_id).map(|entry| &entry.row)
+        self.orders.get(site, order_id)
     }
 
-    /// Sets an order and all its lines.
-    pub(crate) fn set_order(&mut self, row: OrderRow, lines: Vec<OrderLineRow>) {
+    /// Sets an order, with all its lines.
+    pub(crate) fn set_order(&mut self, row: OrderRow) {
         let (site, order_id) = (row.site.clone(), row.order_id.clone());
-        let before = self.order(&site, &order_id).map_or(0, |before| before.line_count);
-        if before > row.line_count {
-            let stale = StaleLines { site: site.clone(), order_id: order_id.clone(), from: row.line_count };
-            self.changes.stale_lines.push(stale);
-        }
-        let entry =
-            self.orders.touch_or(&site, &order_id, || OrderEntry { row: row.clone(), lines: Vec::new() });
-        *entry = OrderEntry { row, lines };
+        self.orders.set(site, order_id, row);
     }
 
     pub(crate) fn set_site(&mut self, row: SiteRow) {
@@ -241,6 +229,24 @@ impl<K: Clone + Eq + std::hash::Hash, R> Cache<K, R> {
             self.touched.push((site.clone(), key.clone()));
         }
         &mut entry.row
+    }
+
+    fn set(&mut self, site: SiteId, key: K, row: R) {
+        match self.rows.entry(site.clone()).or_default().entry(key.clone()) {
+            hash_map::Entry::Occupied(mut found) => {
+                let entry = found.get_mut();
+                entry.row = row;
+                if entry.is_touched {
+                    return;
+                }
+                entry.is_touched = true;
+            }
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(Entry { row, is_touched: true });
+                self.count += 1;
+            }
+        }
+        self.touched.push((site, key));
     }
 
     fn take_touched(&mut self, mut take: impl FnMut(&mut R)) {

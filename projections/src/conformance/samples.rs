@@ -1,12 +1,12 @@
 //! Rows to try a store with: plain ones, and ones at every limit.
 
 use stockledger_schemas::{
-    Hash, Note, OrderStatus, PartitionId, Reason, Reference, SiteId, Sku, Timestamp, limits,
+    Hash, HoldReason, Note, OrderStatus, PartitionId, Reason, Reference, SiteId, Sku, Timestamp, limits,
 };
 
 use crate::changes::Changes;
 use crate::checkpoint::Checkpoint;
-use crate::rows::{HomeRow, ItemRow, MovementRow, OrderLineRow, OrderRow, SiteRow, StockRow, TrailRow};
+use crate::rows::{HomeRow, ItemRow, MovementRow, OrderRow, SiteRow, StockRow, TrailRow};
 
 pub(super) fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros).unwrap()
@@ -50,21 +50,8 @@ pub(super) fn order(site_id: &str, order_id: &str) -> OrderRow {
         placed_at: at(2),
         occurred_at: at(1),
         line_count: 1,
+        lines: r#"[["A",3,2,1,1,250]]"#.to_owned(),
         seq: 1,
-    }
-}
-
-pub(super) fn order_line(site_id: &str, order_id: &str, line: i64) -> OrderLineRow {
-    OrderLineRow {
-        site: site(site_id),
-        order_id: order_id.parse().unwrap(),
-        line,
-        sku: sku("A"),
-        ordered: 3,
-        shipped: 2,
-        cancelled: 1,
-        returned: 1,
-        unit_price_minor: Some(250),
     }
 }
 
@@ -77,6 +64,9 @@ pub(super) fn movement(site_id: &str, seq: i64, line: i64, sku_id: &str) -> Move
         kind: "stock_received",
         delta: [1, 0, 0],
         after: [line + 1, 0, 0],
+        held_by_reason: None,
+        held_reason: None,
+        occurred_at: at(1),
         order_id: None,
     }
 }
@@ -114,7 +104,6 @@ pub(super) fn extreme_changes() -> Changes {
         HomeRow { site: last.clone(), partition: PartitionId(limits::PARTITIONS_MAX - 1), seq: i64::MAX },
     ];
     Changes {
-        stale_lines: Vec::new(),
         homes,
         sites: vec![
             SiteRow {
@@ -145,15 +134,18 @@ pub(super) fn extreme_changes() -> Changes {
             on_hand: most,
             reserved: i64::MIN,
             held: [0, most, 1, i64::MAX],
+            first_seq: 1,
             seq: i64::MAX,
         }],
         orders: vec![
             order("s", "o"),
-            OrderRow { customer: None, currency: None, status: OrderStatus::Refused, ..order("s", "p") },
-        ],
-        order_lines: vec![
-            order_line("s", "o", 0),
-            OrderLineRow { unit_price_minor: None, ordered: most, ..order_line("s", "o", 1) },
+            OrderRow {
+                customer: None,
+                currency: None,
+                status: OrderStatus::Refused,
+                lines: longest('"', 200_000),
+                ..order("s", "p")
+            },
         ],
         trail: vec![
             trail("s", 1),
@@ -180,6 +172,9 @@ pub(super) fn extreme_changes() -> Changes {
                 sku: long_sku,
                 delta: [-most, i64::MIN, most],
                 after: [most, 0, i64::MAX],
+                held_by_reason: Some(format!("{most},{most},{most},{most}")),
+                held_reason: Some(HoldReason::QualityControl),
+                occurred_at: Timestamp::MIN,
                 order_id: Some("o".parse().unwrap()),
                 ..movement(last.as_str(), i64::MAX, 0, "A")
             },

@@ -5,12 +5,13 @@ use stockledger_schemas::event::{
     ReturnMove,
 };
 use stockledger_schemas::{
-    Currency, CustomerId, Disposition, HoldReason, Level, Order, OrderId, OrderLine, OrderStatus, Sku,
+    Currency, CustomerId, Disposition, HoldReason, Order, OrderId, OrderLine, OrderStatus, Sku,
 };
 
 use super::stock::Change;
 use super::{Reason, Step};
-use crate::rows::{OrderLineRow, OrderRow};
+use crate::lines;
+use crate::rows::OrderRow;
 
 pub(super) fn placed(step: &mut Step<'_>, placed: &OrderPlaced) -> Result<(), Reason> {
     let order_id = &placed.order_id;
@@ -95,7 +96,6 @@ impl Step<'_> {
         if before.is_some_and(|before| before.status != OrderStatus::Refused) {
             return Err(Reason::OrderExists { order_id: order_id.clone() });
         }
-        let lines = self.line_rows(order_id, lines)?;
         let row = OrderRow {
             site: self.site.clone(),
             order_id: order_id.clone(),
@@ -106,9 +106,10 @@ impl Step<'_> {
             placed_at: self.decision.recorded_at,
             occurred_at: self.decision.occurred_at(),
             line_count: count(order_id, lines.len())?,
+            lines: lines_of(order_id, lines)?,
             seq: self.seq,
         };
-        self.view.set_order(row, lines);
+        self.view.set_order(row);
         Ok(())
     }
 
@@ -128,32 +129,19 @@ impl Step<'_> {
         if before.line_count != count(order_id, order.lines.len())? {
             return Err(contradicts(order_id, "number of lines"));
         }
-        let row = OrderRow { status: order.status(), seq: self.seq, ..before.clone() };
-        let lines = self.line_rows(order_id, &order.lines)?;
-        self.view.set_order(row, lines);
+        let lines = lines_of(order_id, &order.lines)?;
+        let row = OrderRow { status: order.status(), lines, seq: self.seq, ..before.clone() };
+        self.view.set_order(row);
         Ok(())
     }
+}
 
-    fn line_rows(&self, order_id: &OrderId, lines: &[OrderLine]) -> Result<Vec<OrderLineRow>, Reason> {
-        lines.iter().enumerate().map(|(number, line)| self.line_row(order_id, number, line)).collect()
+/// The lines as they stand in the order's row.
+fn lines_of(order_id: &OrderId, lines: &[OrderLine]) -> Result<String, Reason> {
+    if lines.iter().any(|line| line.open() < 0 || line.returnable() < 0) {
+        return Err(contradicts(order_id, "quantities"));
     }
-
-    fn line_row(&self, order_id: &OrderId, number: usize, line: &OrderLine) -> Result<OrderLineRow, Reason> {
-        if line.open() < 0 || line.returnable() < 0 {
-            return Err(contradicts(order_id, "quantities"));
-        }
-        Ok(OrderLineRow {
-            site: self.site.clone(),
-            order_id: order_id.clone(),
-            line: count(order_id, number)?,
-            sku: line.sku.clone(),
-            ordered: line.ordered.get(),
-            shipped: line.shipped.get(),
-            cancelled: line.cancelled.get(),
-            returned: line.returned.get(),
-            unit_price_minor: line.unit_price_minor.map(Level::get),
-        })
-    }
+    lines::to_text(lines).map_err(|_| Reason::Detail)
 }
 
 fn count(order_id: &OrderId, number: usize) -> Result<i64, Reason> {

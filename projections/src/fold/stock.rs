@@ -4,6 +4,7 @@ use stockledger_schemas::event::{HoldReleased, StockAdjusted, StockCounted, Stoc
 use stockledger_schemas::{Balances, HoldReason, Level, OrderId, Sku};
 
 use super::{Reason, Step};
+use crate::held;
 use crate::rows::{MovementRow, StockRow};
 
 /// By how much the balances of one SKU change.
@@ -73,11 +74,15 @@ impl Step<'_> {
         let row = self.view.stock(self.site, sku);
         let after = apply(row, change)?;
         compare(sku, after, recorded)?;
+        if row.first_seq == 0 {
+            row.first_seq = self.seq;
+        }
         row.seq = self.seq;
         let delta = change.deltas();
         if delta == [0; 3] {
             return Ok(());
         }
+        let held_by_reason = held::to_text(row.held);
         let line = self.line;
         self.line += 1;
         self.view.add_movement(MovementRow {
@@ -88,6 +93,9 @@ impl Step<'_> {
             kind,
             delta,
             after,
+            held_by_reason,
+            held_reason: change.held.map(|(reason, _)| reason),
+            occurred_at: self.decision.occurred_at(),
             order_id: order_id.cloned(),
         });
         Ok(())

@@ -3,8 +3,8 @@
 //! A decision is called by its first event; what its other events changed stands in its movements.
 
 use serde::Serialize;
-use stockledger_schemas::event::{CountedLine, RefusedLine};
-use stockledger_schemas::{Event, Level, OrderId, Quantity, Sku};
+use stockledger_schemas::event::{CountedLine, OutOfStock, RefusedLine};
+use stockledger_schemas::{Currency, CustomerId, Event, Level, OrderId, Quantity, Sku};
 
 use super::{Reason, Step};
 use crate::rows::TrailRow;
@@ -59,11 +59,23 @@ struct Lines<L> {
     lines: Vec<L>,
 }
 
+/// The detail of a refused order: all that its row held until the next attempt.
+#[derive(Serialize)]
+struct RefusedOrder<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a CustomerId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'a Currency>,
+    lines: Vec<ShortLine<'a>>,
+}
+
 #[derive(Serialize)]
 struct ShortLine<'a> {
     sku: &'a Sku,
     requested: Quantity,
     available: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_price_minor: Option<Level>,
 }
 
 #[derive(Serialize)]
@@ -76,7 +88,7 @@ struct CountLine<'a> {
 
 fn detail_of(event: &Event) -> Result<Option<String>, Reason> {
     match event {
-        Event::OutOfStock(refused) => json(&Lines { lines: refused.lines.iter().map(short_line).collect() }),
+        Event::OutOfStock(refused) => json(&refused_order(refused)),
         Event::StockCounted(counted) => {
             json(&Lines { lines: counted.lines.iter().map(count_line).collect() })
         }
@@ -89,8 +101,21 @@ fn json(detail: &impl Serialize) -> Result<Option<String>, Reason> {
     serde_json::to_string(detail).map(Some).map_err(|_| Reason::Detail)
 }
 
+fn refused_order(refused: &OutOfStock) -> RefusedOrder<'_> {
+    RefusedOrder {
+        customer: refused.customer.as_ref(),
+        currency: refused.currency.as_ref(),
+        lines: refused.lines.iter().map(short_line).collect(),
+    }
+}
+
 fn short_line(line: &RefusedLine) -> ShortLine<'_> {
-    ShortLine { sku: &line.sku, requested: line.requested, available: line.available }
+    ShortLine {
+        sku: &line.sku,
+        requested: line.requested,
+        available: line.available,
+        unit_price_minor: line.unit_price_minor,
+    }
 }
 
 fn count_line(line: &CountedLine) -> CountLine<'_> {

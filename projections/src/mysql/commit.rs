@@ -11,11 +11,11 @@ use super::attempts::{self, Attempts, Failure, limited};
 use super::connections::{Connections, Lease};
 use super::failure::failed;
 use super::statements::{arguments, execute, run, select_one};
-use crate::changes::{Changes, StaleLines};
+use crate::changes::Changes;
 use crate::checkpoint::{self, Checkpoint};
 use crate::dialect::{Dialect, Mode, SHAPES, shapes};
 use crate::store::{Commit, Error};
-use crate::table::{ORDER_LINES, Version};
+use crate::table::Version;
 use crate::value::{Cell, Rows, Value};
 
 /// About how long a statement may be: what one record of TLS carries. The driver writes record by record and leaves
@@ -84,26 +84,11 @@ async fn transact(connection: &mut Lease, batch: Batch<'_>, advance: &[Cell<'_>]
         let held = is_held(connection, batch).await.map_err(&failed)?;
         return Ok(if held { Commit::Held } else { Commit::Superseded });
     }
-    for stale in &changes.stale_lines {
-        let removed = delete_stale(connection, version, stale).await;
-        removed.map_err(Failure::before_commit("remove lines of a refused order"))?;
-    }
     for (mode, rows) in changes.writes() {
         let written = write_rows(connection, version, mode, rows).await;
         written.map_err(Failure::before_commit(rows.table().name))?;
     }
     attempts::commit(connection, COMMIT).await.map(|()| Commit::Committed)
-}
-
-async fn delete_stale(
-    connection: &mut MySqlConnection,
-    version: Version,
-    stale: &StaleLines,
-) -> Result<(), sqlx::Error> {
-    let sql =
-        format!("DELETE FROM {} WHERE site = ? AND order_id = ? AND line >= ?", ORDER_LINES.at(version));
-    let parameters = [Cell::from(&stale.site), Cell::from(&stale.order_id), Cell::Int(stale.from)];
-    execute(connection, sql, &parameters).await.map(drop)
 }
 
 /// Writes rows piece by piece; while the server works on one, the next is made ready.

@@ -7,15 +7,14 @@ use stockledger_schemas::{OrderId, OrderStatus, Reason, Reference, Sku};
 
 use super::movements::changes;
 use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page, seq_of};
-use crate::read::by_key;
-use crate::rows::{OrderLineRow, OrderRow};
+use crate::lines;
+use crate::rows::OrderRow;
 use crate::store::Error;
-use crate::table::ORDER_LINES;
 use crate::value::{Fields, Value};
-use crate::views::{Answer, KnownSite, Order, OrderLine, Page, TrailLine, TrailStep};
+use crate::views::{Answer, KnownSite, Order, Page, TrailLine, TrailStep};
 
 const ORDER_COLUMNS: &str = "site, order_id, status, customer, currency, placed_seq, placed_at, occurred_at, \
-                             line_count, seq";
+                             line_count, lines, seq";
 
 /// The steps of an order. The keys come from the index alone, the rows by key, as in a page of movements.
 pub(super) const TRAIL_PAGE: &str = "\
@@ -43,8 +42,8 @@ impl Queries {
         let Some(fields) = moment.select_one(&sql, vec![(&known.site).into(), order_id.into()]).await? else {
             return Ok(None);
         };
-        let order = with_lines(&mut moment, known, vec![OrderRow::read(fields)?]).await?.pop();
-        Ok(order.map(|(_, order)| moment.answer(order)))
+        let order = order(&moment, OrderRow::read(fields)?)?;
+        Ok(Some(moment.answer(order)))
     }
 
     /// Orders of a site, the newest placed first, those of one status if it is given. `before` is the key of the page
@@ -71,8 +70,7 @@ impl Queries {
         parameters.extend(status.map(|status| Value::Text(status.as_str().to_owned())));
         parameters.extend([Value::from(before.unwrap_or(u64::MAX)), one_more(limit).into()]);
         let rows = moment.select(&sql, parameters).await?;
-        let rows = rows.into_iter().map(OrderRow::read).collect::<Result<_>>()?;
-        let orders = with_lines(&mut moment, known, rows).await?;
+        let orders = rows.into_iter().map(|fields| placed_order(&moment, fields)).collect::<Result<_>>()?;
         let Page { data, next } = page(orders, limit, |(placed_seq, _)| *placed_seq);
         let data = data.into_iter().map(|(_, order)| order).collect();
         Ok(moment.answer(Page { data, next }))
@@ -109,59 +107,24 @@ impl Queries {
     }
 }
 
-/// Orders with their lines, each behind the number of the decision that placed it.
-async fn with_lines(
-    moment: &mut Moment,
-    known: &KnownSite,
-    rows: Vec<OrderRow>,
-) -> Result<Vec<(u64, Order)>> {
-    let order_ids: Vec<OrderId> = rows.iter().map(|row| row.order_id.clone()).collect();
-    let found = by_key(
-        &mut *moment.snapshot,
-        &ORDER_LINES,
-        moment.version,
-        &known.site,
-        &order_ids,
-        OrderLineRow::read,
-    )
-    .await?;
-    let mut lines: HashMap<OrderId, Vec<OrderLineRow>> = HashMap::new();
-    for line in found {
-        lines.entry(line.order_id.clone()).or_default().push(line);
-    }
-    rows.into_iter()
-        .map(|row| {
-            let mut lines = lines.remove(&row.order_id).unwrap_or_default();
-            lines.sort_unstable_by_key(|line| line.line);
-            let placed_seq = seq_of(row.placed_seq)?;
-            Ok((placed_seq, order(moment, row, lines)?))
-        })
-        .collect()
+/// An order behind the number of the decision that placed it.
+fn placed_order(moment: &Moment, fields: Fields) -> Result<(u64, Order)> {
+    let row = OrderRow::read(fields)?;
+    Ok((seq_of(row.placed_seq)?, order(moment, row)?))
 }
 
-fn order(moment: &Moment, row: OrderRow, lines: Vec<OrderLineRow>) -> Result<Order> {
+fn order(moment: &Moment, row: OrderRow) -> Result<Order> {
     Ok(Order {
+        lines: lines::from_text(&row.lines)?,
         site: row.site,
         order_id: row.order_id,
         status: row.status,
         customer: row.customer,
         currency: row.currency,
-        lines: lines.into_iter().map(order_line).collect(),
         placed_at: row.placed_at,
         occurred_at: row.occurred_at,
         position: moment.position(seq_of(row.seq)?),
     })
-}
-
-fn order_line(row: OrderLineRow) -> OrderLine {
-    OrderLine {
-        sku: row.sku,
-        ordered: row.ordered,
-        shipped: row.shipped,
-        cancelled: row.cancelled,
-        returned: row.returned,
-        unit_price_minor: row.unit_price_minor,
-    }
 }
 
 fn step(moment: &Moment, mut fields: Fields) -> Result<TrailStep> {

@@ -12,7 +12,7 @@ use crate::store::Error;
 use crate::views::{Answer, AsOf, HeldByReason, KnownSite, Page, StockLevel};
 
 const COLUMNS: &str = "s.site, s.sku, s.on_hand, s.reserved, s.held_damaged, s.held_quality_control, \
-                       s.held_safety_stock, s.held_other, s.seq";
+                       s.held_safety_stock, s.held_other, s.first_seq, s.seq";
 
 impl Queries {
     /// The level of an item at a site; nothing if it was never seen there.

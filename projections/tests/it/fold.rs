@@ -4,7 +4,7 @@ use crate::common::{
     Ledger, adjust, cancel, count, hold, id, note, order, place, quantity, receive, release, ship, take_back,
 };
 use stockledger_projections::fold::{Reason, fold};
-use stockledger_projections::rows::{MovementRow, OrderLineRow, OrderRow, StockRow};
+use stockledger_projections::rows::{MovementRow, OrderRow, StockRow};
 use stockledger_projections::{Changes, View};
 use stockledger_schemas::event::{OrderShipped, StockReceived};
 use stockledger_schemas::{Balances, Decision, Disposition, Event, HoldReason, Level, PartitionId};
@@ -45,18 +45,8 @@ fn movements(rows: &[MovementRow]) -> Vec<String> {
 fn orders(rows: &[OrderRow]) -> Vec<String> {
     let show = |row: &OrderRow| {
         format!(
-            "{} {} lines {} placed {} seq {}",
-            row.order_id, row.status, row.line_count, row.placed_seq, row.seq
-        )
-    };
-    rows.iter().map(show).collect()
-}
-
-fn lines(rows: &[OrderLineRow]) -> Vec<String> {
-    let show = |row: &OrderLineRow| {
-        format!(
-            "{} {}: {} {} {} {}",
-            row.line, row.sku, row.ordered, row.shipped, row.cancelled, row.returned
+            "{} {} lines {} {} placed {} seq {}",
+            row.order_id, row.status, row.line_count, row.lines, row.placed_seq, row.seq
         )
     };
     rows.iter().map(show).collect()
@@ -109,6 +99,20 @@ fn holds_are_counted_by_reason() {
         ]
     );
     assert_eq!(changes.trail[1].reason.map(|reason| reason.as_str()), Some("quality_control"));
+    let held: Vec<_> = changes
+        .movements
+        .iter()
+        .map(|row| (row.held_by_reason.as_deref(), row.held_reason.map(HoldReason::as_str)))
+        .collect();
+    let quality = Some("quality_control");
+    let expected = [
+        (None, None),
+        (Some("0,4,0,0"), quality),
+        (Some("0,4,2,0"), Some("safety_stock")),
+        (Some("0,3,2,0"), quality),
+    ];
+    assert_eq!(held, expected);
+    assert_eq!((changes.stock[0].first_seq, changes.stock[0].seq), (3, 6));
 }
 
 #[test]
@@ -132,8 +136,10 @@ fn an_order_goes_its_way() {
             "0 order_returned A [2, 0, 2] -> [9, 0, 2]",
         ]
     );
-    assert_eq!(orders(&changes.orders), ["o-1 shipped lines 2 placed 4 seq 7"]);
-    assert_eq!(lines(&changes.order_lines), ["0 A: 4 3 1 2", "1 B: 2 0 2 0"]);
+    assert_eq!(
+        orders(&changes.orders),
+        [r#"o-1 shipped lines 2 [["A",4,3,1,2,250],["B",2,0,2,0,250]] placed 4 seq 7"#]
+    );
     assert_eq!(stock(&changes.stock)[0], "A on_hand 9 reserved 0 held [2, 0, 0, 0]");
     let kinds: Vec<&str> = changes.trail.iter().map(|row| row.kind).collect();
     assert_eq!(
@@ -150,18 +156,16 @@ fn a_refused_order_is_overwritten_by_its_next_attempt() {
         place("o-1", &[("A", 2)]),
     ]);
     let refused = folded(&decisions[..2]);
-    assert_eq!(orders(&refused.orders), ["o-1 refused lines 3 placed 4 seq 4"]);
-    assert_eq!(lines(&refused.order_lines), ["0 A: 1 0 0 0", "1 B: 1 0 0 0", "2 C: 1 0 0 0"]);
+    let lines = r#"[["A",1,0,0,0,250],["B",1,0,0,0,250],["C",1,0,0,0,250]]"#;
+    assert_eq!(orders(&refused.orders), [format!("o-1 refused lines 3 {lines} placed 4 seq 4")]);
     assert_eq!(
         refused.trail[1].detail.as_deref(),
         Some(
-            r#"{"lines":[{"sku":"A","requested":1,"available":10},{"sku":"B","requested":1,"available":0},{"sku":"C","requested":1,"available":0}]}"#
+            r#"{"customer":"c-1","currency":"GBP","lines":[{"sku":"A","requested":1,"available":10,"unit_price_minor":250},{"sku":"B","requested":1,"available":0,"unit_price_minor":250},{"sku":"C","requested":1,"available":0,"unit_price_minor":250}]}"#
         )
     );
     let changes = folded(&decisions);
-    assert_eq!(orders(&changes.orders), ["o-1 placed lines 1 placed 5 seq 5"]);
-    assert_eq!(lines(&changes.order_lines), ["0 A: 2 0 0 0"]);
-    assert_eq!(changes.stale_lines.iter().map(|stale| stale.from).collect::<Vec<_>>(), [1]);
+    assert_eq!(orders(&changes.orders), [r#"o-1 placed lines 1 [["A",2,0,0,0,250]] placed 5 seq 5"#]);
 }
 
 #[test]
