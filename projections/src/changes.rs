@@ -38,6 +38,23 @@ impl Changes {
             + self.movements.len()
     }
 
+    /// The same changes in parts of at most so many rows, in the order of [`Changes::writes`]; the last one has the digest.
+    pub(crate) fn split(mut self, rows_max: usize) -> Vec<Self> {
+        let mut parts = vec![Self::default()];
+        let digest = std::mem::take(&mut self.digest);
+        deal(&mut parts, rows_max, self.movements, |part| &mut part.movements);
+        deal(&mut parts, rows_max, self.trail, |part| &mut part.trail);
+        deal(&mut parts, rows_max, self.homes, |part| &mut part.homes);
+        deal(&mut parts, rows_max, self.sites, |part| &mut part.sites);
+        deal(&mut parts, rows_max, self.items, |part| &mut part.items);
+        deal(&mut parts, rows_max, self.stock, |part| &mut part.stock);
+        deal(&mut parts, rows_max, self.orders, |part| &mut part.orders);
+        if let Some(last) = parts.last_mut() {
+            last.digest = digest;
+        }
+        parts
+    }
+
     /// What is written, table by table, in the one order in which every writer locks.
     pub(crate) fn writes(&self) -> [(Mode, &dyn Rows); 7] {
         [
@@ -60,5 +77,19 @@ impl Changes {
         self.orders.sort_unstable_by(|a, b| (&a.site, &a.order_id).cmp(&(&b.site, &b.order_id)));
         self.trail.sort_by(|a, b| (&a.site, a.seq).cmp(&(&b.site, b.seq)));
         self.movements.sort_by(|a, b| (&a.site, a.seq, a.line).cmp(&(&b.site, b.seq, b.line)));
+    }
+}
+
+/// Deals rows of one list out: into the last part as long as it has room, then into new ones.
+fn deal<R>(parts: &mut Vec<Changes>, rows_max: usize, rows: Vec<R>, list: fn(&mut Changes) -> &mut Vec<R>) {
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let room = parts.last().map_or(0, |part| rows_max.saturating_sub(part.rows()));
+        if room == 0 {
+            parts.push(Changes::default());
+        }
+        if let Some(part) = parts.last_mut() {
+            list(part).extend(rows.by_ref().take(room.max(1)));
+        }
     }
 }

@@ -11,9 +11,11 @@ mod support;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stockledger_schemas::PartitionId;
+use tokio::time::Instant;
 
 use self::samples::{at, checkpoint, extreme_changes, movement, order, site, sku, stock, trail};
 use self::support::{active, begun, commit, found, rows, values};
@@ -25,6 +27,7 @@ use crate::rows::{HomeRow, ItemRow, MovementRow, OrderRow, SiteRow, StockRow, Tr
 use crate::store::{Activation, Commit, Error, Select, Store};
 use crate::table::{MOVEMENTS, STOCK, TABLES, TRAIL, Version};
 use crate::value::{Row, Value};
+use crate::versions::{self, Filling, Owner};
 use crate::view::Missing;
 
 /// Makes the stores that the suite is run on.
@@ -64,6 +67,12 @@ macro_rules! store_conformance_suite {
                 a_version_that_is_behind_is_not_activated
                 a_version_in_use_is_not_dropped
                 dropping_a_version_leaves_nothing_of_it
+                a_version_that_is_not_loaded_is_not_activated
+                indexes_are_made_once
+                one_owner_fills_a_version
+                versions_are_held_at_the_one_that_is_further
+                a_hold_that_is_over_holds_nothing
+                what_halted_a_partition_is_behind_the_next_commit
                 a_partition_begins_once
                 a_checkpoint_comes_back_as_it_was
                 a_commit_from_another_offset_writes_nothing
@@ -195,6 +204,93 @@ pub async fn a_partition_begins_once(factory: &dyn Factory) {
     assert_eq!(found(&*store, FIRST, P0).await, Some(checkpoint(P0, 1)));
 }
 
+/// Tables whose state is not written yet are never read.
+pub async fn a_version_that_is_not_loaded_is_not_activated(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let second = FIRST.next();
+    assert_eq!(store.activate(None, FIRST).await.unwrap(), Activation::Activated);
+    store.create_version(second, at(2)).await.unwrap();
+    let loading = Checkpoint { is_loaded: false, ..checkpoint(P0, 1) };
+    assert_eq!(store.begin(second, &loading).await.unwrap(), Commit::Committed);
+    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Behind);
+    let loaded = Checkpoint { is_loaded: true, ..loading };
+    assert_eq!(store.commit(second, 1, &loaded, &Changes::default()).await.unwrap(), Commit::Committed);
+    assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Activated);
+}
+
+/// Indexes can be made of tables that have rows, and asking twice is asking once.
+pub async fn indexes_are_made_once(factory: &dyn Factory) {
+    let store = factory.create().await;
+    store.create_version(FIRST, at(1)).await.unwrap();
+    let _ = store.begin(FIRST, &checkpoint(P0, 1)).await.unwrap();
+    let _ = commit(&*store, 1, &extreme_changes()).await.unwrap();
+    store.create_indexes(FIRST).await.unwrap();
+    store.create_indexes(FIRST).await.unwrap();
+    assert_eq!(rows(&*store, &MOVEMENTS, FIRST).await, values(&extreme_changes().movements));
+}
+
+/// Only one has the right to fill a version, until it says that it is done.
+pub async fn one_owner_fills_a_version(factory: &dyn Factory) {
+    let store = factory.create().await;
+    let (one, other) = (Owner::new("one"), Owner::new("other"));
+    store.create_version(FIRST, at(1)).await.unwrap();
+    assert_eq!(versions::claim(&*store, FIRST, &one).await.unwrap(), Commit::Committed);
+    assert_eq!(versions::claim(&*store, FIRST, &one).await.unwrap(), Commit::Committed);
+    assert_eq!(versions::claim(&*store, FIRST, &other).await.unwrap(), Commit::Superseded);
+    let filling = Filling { records_done: 3, records_total: 9, records_per_second: 2 };
+    assert_eq!(versions::report(&*store, FIRST, &one, filling).await.unwrap(), Commit::Committed);
+    assert_eq!(versions::report(&*store, FIRST, &other, filling).await.unwrap(), Commit::Superseded);
+    let known = read::versions(&mut *store.snapshot().await.unwrap()).await.unwrap();
+    assert_eq!((known[0].filling, known[0].is_being_filled), (Some(filling), true));
+    assert_eq!(filling.seconds_left(), Some(3));
+    versions::let_go(&*store, FIRST, &one).await.unwrap();
+    assert_eq!(versions::claim(&*store, FIRST, &other).await.unwrap(), Commit::Committed);
+    assert_eq!(versions::set_ready(&*store, FIRST, &one).await.unwrap(), Commit::Superseded);
+    assert_eq!(versions::set_ready(&*store, FIRST, &other).await.unwrap(), Commit::Committed);
+    let known = read::versions(&mut *store.snapshot().await.unwrap()).await.unwrap();
+    assert_eq!((known[0].state.as_str(), known[0].is_being_filled), ("ready", false));
+}
+
+/// Two versions are brought to the same place while nobody goes beyond it; then everybody goes on.
+pub async fn versions_are_held_at_the_one_that_is_further(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    let second = FIRST.next();
+    store.create_version(second, at(2)).await.unwrap();
+    let _ = store.begin(second, &checkpoint(P0, 1)).await.unwrap();
+    let nothing = Changes::default();
+    let _ = store.commit(second, 1, &checkpoint(P0, 5), &nothing).await.unwrap();
+    let long = Duration::from_secs(600);
+    assert_eq!(versions::hold(&*store, [FIRST, second], long).await.unwrap(), [(P0, 5)]);
+    assert_eq!(store.commit(second, 5, &checkpoint(P0, 6), &nothing).await.unwrap(), Commit::Held);
+    assert_eq!(store.commit(FIRST, 1, &checkpoint(P0, 6), &nothing).await.unwrap(), Commit::Held);
+    assert_eq!(store.commit(FIRST, 2, &checkpoint(P0, 5), &nothing).await.unwrap(), Commit::Superseded);
+    assert_eq!(store.commit(FIRST, 1, &checkpoint(P0, 5), &nothing).await.unwrap(), Commit::Committed);
+    versions::release(&*store, [FIRST, second]).await.unwrap();
+    assert_eq!(store.commit(FIRST, 5, &checkpoint(P0, 6), &nothing).await.unwrap(), Commit::Committed);
+}
+
+/// Whoever held and was killed does not stop the others for ever.
+pub async fn a_hold_that_is_over_holds_nothing(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    versions::hold(&*store, [FIRST, FIRST], Duration::ZERO).await.unwrap();
+    let (next, nothing) = (checkpoint(P0, 2), Changes::default());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while store.commit(FIRST, 1, &next, &nothing).await.unwrap() == Commit::Held {
+        assert!(Instant::now() < deadline, "a hold of no time lasts");
+    }
+    assert_eq!(found(&*store, FIRST, P0).await, Some(next));
+}
+
+/// Why a partition stopped is seen by all, until it goes on.
+pub async fn what_halted_a_partition_is_behind_the_next_commit(factory: &dyn Factory) {
+    let store = begun(factory).await;
+    versions::set_halt(&*store, FIRST, P0, Some("it is broken")).await.unwrap();
+    let reasons = read::halts(&mut *store.snapshot().await.unwrap(), FIRST).await.unwrap();
+    assert_eq!(reasons, [(P0, "it is broken".to_owned())]);
+    let _ = store.commit(FIRST, 1, &checkpoint(P0, 2), &Changes::default()).await.unwrap();
+    assert_eq!(read::halts(&mut *store.snapshot().await.unwrap(), FIRST).await.unwrap(), []);
+}
+
 /// Every member, also the largest numbers and a time that is absent.
 pub async fn a_checkpoint_comes_back_as_it_was(factory: &dyn Factory) {
     let store = begun(factory).await;
@@ -206,6 +302,8 @@ pub async fn a_checkpoint_comes_back_as_it_was(factory: &dyn Factory) {
         reach: largest,
         last_valid_offset: largest - 1,
         recorded_at: None,
+        digest: u64::MAX,
+        is_loaded: false,
         ..checkpoint(P0, 1)
     };
     assert_eq!(store.commit(FIRST, 1, &extreme, &Changes::default()).await.unwrap(), Commit::Committed);
@@ -356,14 +454,14 @@ pub async fn rows_are_loaded_by_key(factory: &dyn Factory) {
         let wanted = &stock_rows[..count];
         let mut skus: Vec<_> = wanted.iter().map(|row| row.sku.clone()).collect();
         skus.push(sku("never seen"));
-        let missing = Missing { stock: HashMap::from([(site("s"), skus)]), orders: HashMap::new() };
+        let missing = Missing { stock: HashMap::from([(site("s"), skus)]), ..Missing::default() };
         let mut loaded = read::load(&*store, FIRST, &checkpoint(P0, 2), &missing).await.unwrap().unwrap();
         loaded.stock.sort_by_key(|row| row.on_hand);
         assert_eq!(loaded.stock, wanted, "{count}");
     }
     let wanted = extreme.orders[0].clone();
     let orders = HashMap::from([(wanted.site.clone(), vec![wanted.order_id.clone()])]);
-    let missing = Missing { stock: HashMap::new(), orders };
+    let missing = Missing { orders, ..Missing::default() };
     let loaded = read::load(&*store, FIRST, &checkpoint(P0, 2), &missing).await.unwrap().unwrap();
     assert_eq!(loaded.orders, [wanted]);
 }
@@ -372,7 +470,7 @@ pub async fn rows_are_loaded_by_key(factory: &dyn Factory) {
 pub async fn nothing_is_loaded_from_another_checkpoint(factory: &dyn Factory) {
     let store = begun(factory).await;
     assert_eq!(commit(&*store, 1, &Changes::default()).await.unwrap(), Commit::Committed);
-    let missing = Missing { stock: HashMap::from([(site("s"), vec![sku("A")])]), orders: HashMap::new() };
+    let missing = Missing { stock: HashMap::from([(site("s"), vec![sku("A")])]), ..Missing::default() };
     assert!(read::load(&*store, FIRST, &checkpoint(P0, 1), &missing).await.unwrap().is_none());
     assert!(read::load(&*store, FIRST, &checkpoint(P0, 2), &missing).await.unwrap().is_some());
 }

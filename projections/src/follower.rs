@@ -132,6 +132,7 @@ impl Follower {
             let loaded = loaded.ok_or(Stop::Superseded)?;
             self.view.load_stock(loaded.stock);
             self.view.load_orders(loaded.orders);
+            self.view.load_directory(loaded.sites, loaded.items);
         }
         for (_, decision) in &admitted.decisions {
             batch.decisions += 1;

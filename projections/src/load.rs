@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Memory is bounded by the pieces under way and by the state that is kept: of an order that is known no more than its
-//! key and a few numbers, up to [`ORDERS_KNOWN_MAX`](crate::view::ORDERS_KNOWN_MAX) a partition. Beyond that the load
+//! key and a few numbers, up to `view::ORDERS_KNOWN_MAX` a partition. Beyond that the load
 //! ends early, whole as it is, and whoever called goes on as a follower does, which forgets and looks up.
 
 use std::time::Duration;
@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use crate::changes::Changes;
 use crate::checkpoint::Checkpoint;
 use crate::follower::{Advance, Source, admit_all, begin_partition, blocking, fold_all, write};
+use crate::level::check_end;
 use crate::read;
 use crate::stop::{Halted, Stop};
 use crate::table::Version;
@@ -77,7 +78,8 @@ impl Load {
         let (pieces, mut ready) = mpsc::channel::<Piece>(PIECES_MAX);
         let reader = source.log.reader(partition.0, begin.next_offset).await?;
         let folding = Folding::new(&self, begin, &written, reader).run(pieces);
-        let committing = async {
+        // If this fails nobody takes pieces any more, and folding ends with it.
+        let committing = async move {
             let mut at = written.next_offset;
             while let Some(piece) = ready.recv().await {
                 write(source, *version, at, &piece.next, &piece.changes).await?;
@@ -86,12 +88,7 @@ impl Load {
             }
             Ok::<(), Stop>(())
         };
-        // If committing fails nobody takes pieces any more, and folding ends with it.
-        let (folded, committed) = futures_util::join!(folding, async {
-            let committed = committing.await;
-            ready.close();
-            committed
-        });
+        let (folded, committed) = futures_util::join!(folding, committing);
         committed.and(folded)
     }
 }
@@ -128,10 +125,11 @@ impl<'a> Folding<'a> {
                 return Ok(());
             }
             let advance = self.fold_some().await?;
-            let changes = self.view.take_settled();
-            let is_there = self.state.next_offset <= self.written;
-            let changes = if is_there { changes.without_history() } else { changes };
-            if self.send(&pieces, changes, advance, false).await.is_err() {
+            let is_written = self.state.next_offset <= self.written;
+            let changes = self.view.take_settled(!is_written);
+            self.digest = self.digest.wrapping_add(changes.digest);
+            // What an earlier attempt took up to there stands in the tables, since a piece ends where that ended.
+            if !is_written && self.send(&pieces, changes, advance, false).await.is_err() {
                 return Ok(());
             }
         }
@@ -140,7 +138,9 @@ impl<'a> Folding<'a> {
 
     /// Writes the state that is still in memory, piece by piece; with the last one the partition is loaded.
     async fn finish(&mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), Stop> {
-        let mut rest = self.view.take_changes().split(COMMIT_ROWS_MAX);
+        let rest = self.view.take_changes();
+        self.digest = self.digest.wrapping_add(rest.digest);
+        let mut rest = rest.split(COMMIT_ROWS_MAX);
         let last = rest.pop().unwrap_or_default();
         for changes in rest {
             if self.send(pieces, changes, Advance::default(), false).await.is_err() {
@@ -153,17 +153,12 @@ impl<'a> Folding<'a> {
     }
 
     async fn send(
-        &mut self,
+        &self,
         pieces: &mpsc::Sender<Piece>,
         changes: Changes,
         advance: Advance,
         is_loaded: bool,
     ) -> Result<(), mpsc::error::SendError<Piece>> {
-        self.digest = self.digest.wrapping_add(changes.digest);
-        if self.state.next_offset < self.written {
-            // Only what is behind the checkpoint may move it.
-            return Ok(());
-        }
         let next = Checkpoint { is_loaded, ..Checkpoint::of(&self.state, self.recorded_at, self.digest) };
         pieces.send(Piece { changes, next, advance }).await
     }
@@ -174,12 +169,12 @@ impl<'a> Folding<'a> {
         let first = self.state.next_offset;
         let boundary = if first < self.written { self.written } else { self.load.until };
         let until = boundary.min(first + PIECE_RECORDS_MAX);
-        while self.state.next_offset < until && self.view.changed_rows() < COMMIT_ROWS_MAX {
+        while self.state.next_offset < until && self.view.settled_rows() < COMMIT_ROWS_MAX {
             let wanted = until - self.state.next_offset;
             let max = usize::try_from(wanted).unwrap_or(usize::MAX).min(READ_RECORDS_MAX);
             let records = self.reader.next(max, PATIENCE).await?;
             if records.is_empty() {
-                self.check_end().await?;
+                check_end(&*self.load.source.log, self.load.partition, self.load.until).await?;
                 if self.load.source.cancel.is_cancelled() {
                     break;
                 }
@@ -209,15 +204,5 @@ impl<'a> Folding<'a> {
             }
         }
         Ok(advance)
-    }
-
-    /// Records that were there must not go away while they are awaited.
-    async fn check_end(&self) -> Result<(), Stop> {
-        let (partition, remembered) = (self.load.partition, self.load.until);
-        let end = self.load.source.log.bounds(partition.0).await?.end;
-        if end >= remembered {
-            return Ok(());
-        }
-        Err(Stop::LogShorter(Halted::LogShorter { partition, end, remembered }))
     }
 }

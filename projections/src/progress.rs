@@ -134,10 +134,14 @@ impl Progress {
         loop {
             following.mark_unchanged();
             let Some(mut status) = self.receiver(partition) else { return false };
-            tokio::select! {
-                reached = timeout_at(deadline, status.wait_for(&mut is_reached)) => {
-                    return matches!(reached, Ok(Ok(_)));
+            let reached = async {
+                if status.wait_for(&mut is_reached).await.is_err() {
+                    // It has halted or stopped and says nothing more.
+                    std::future::pending::<()>().await;
                 }
+            };
+            tokio::select! {
+                reached = timeout_at(deadline, reached) => return reached.is_ok(),
                 // Another version may be active now, which has a status of its own.
                 changed = following.changed() => if changed.is_err() {
                     return false;

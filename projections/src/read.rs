@@ -4,9 +4,9 @@ use stockledger_schemas::{PartitionId, SiteId, Timestamp};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::dialect::{names, shaped};
-use crate::rows::{OrderRow, StockRow};
+use crate::rows::{ItemRow, OrderRow, SiteRow, StockRow};
 use crate::store::{Error, Select, Snapshot, Store};
-use crate::table::{ORDERS, STOCK, Table, Version};
+use crate::table::{ITEMS, ORDERS, SITES, STOCK, Table, Version};
 use crate::value::{Fields, Value};
 use crate::versions::{Filling, OWNER_SILENT_MAX};
 use crate::view::Missing;
@@ -131,6 +131,21 @@ pub async fn checkpoint(
     row.map(|mut fields| Checkpoint::read(&mut fields)).transpose()
 }
 
+/// The partitions of a version that cannot be read past where they are, each with the reason.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn halts(
+    snapshot: &mut dyn Snapshot,
+    version: Version,
+) -> Result<Vec<(PartitionId, String)>, Error> {
+    let sql = "SELECT partition_id, halt_reason FROM projection_checkpoints \
+               WHERE version = ? AND halt_reason IS NOT NULL ORDER BY partition_id";
+    let select = Select { sql: sql.to_owned(), parameters: vec![version.into()] };
+    let halt = |mut fields: Fields| Ok((PartitionId(fields.number()?), fields.text()?));
+    snapshot.select(select).await?.into_iter().map(halt).collect()
+}
+
 /// Rows of state that exist.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -138,6 +153,10 @@ pub struct Loaded {
     pub stock: Vec<StockRow>,
     /// Rows of `orders`.
     pub orders: Vec<OrderRow>,
+    /// Rows of `sites`.
+    pub sites: Vec<SiteRow>,
+    /// Rows of `items`.
+    pub items: Vec<ItemRow>,
 }
 
 /// The rows that a view misses, as of exactly the checkpoint `at`; nothing if somebody else has moved it since.
@@ -166,7 +185,30 @@ pub async fn load(
             .orders
             .extend(by_key(&mut *snapshot, &ORDERS, version, site, order_ids, OrderRow::read).await?);
     }
+    loaded.sites = by_first_column(&mut *snapshot, &SITES, version, &missing.sites, SiteRow::read).await?;
+    loaded.items = by_first_column(&mut *snapshot, &ITEMS, version, &missing.items, ItemRow::read).await?;
     Ok(Some(loaded))
+}
+
+/// The rows whose first column, which is their whole key, is among `keys`.
+async fn by_first_column<K: AsRef<str> + Sync, R>(
+    snapshot: &mut dyn Snapshot,
+    table: &'static Table,
+    version: Version,
+    keys: &[K],
+    read: fn(Fields) -> Result<R, Error>,
+) -> Result<Vec<R>, Error> {
+    let mut rows = Vec::with_capacity(keys.len());
+    for piece in shaped(keys) {
+        let (columns, name, key) = (names(table.columns), table.at(version), table.columns[0].name);
+        let places = vec!["?"; piece.len()].join(",");
+        let sql = format!("SELECT {columns} FROM {name} WHERE {key} IN ({places})");
+        let parameters = piece.iter().map(Value::from).collect();
+        for fields in snapshot.select(Select { sql, parameters }).await? {
+            rows.push(read(fields)?);
+        }
+    }
+    Ok(rows)
 }
 
 /// The rows of one site whose second column, a part of the key, is among `keys`.

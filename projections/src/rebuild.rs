@@ -1,32 +1,39 @@
 //! Making the tables again from the first record: into a fresh version beside the one in use, then the pointer moves.
 //!
-//! Queries answer from the old version until the moment of the switch. A rebuild that did not finish leaves a version
-//! that nothing uses; the next one removes it.
+//! Queries answer from the old version until the moment of the switch, and projectors keep it level before and after, so
+//! that a switch back is as quick. A rebuild that was killed leaves a version that nothing uses; the next one goes on with
+//! it. Two at once are told apart: only one has the right to fill a version ([`crate::versions`]).
+//!
+//! ```text
+//! claim a version -> load all partitions -> make indexes -> catch up -> ready -> switch, where that is asked for
+//! ```
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use stockledger_log::Log;
 use stockledger_schemas::{PartitionId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::follower::{Advance, Follower, Source};
-use crate::read;
+use crate::follower::{Advance, Source};
+use crate::level;
+use crate::load::Load;
+use crate::pace::Pace;
+use crate::read::{self, VersionInfo, VersionState};
 use crate::stop::{Halted, Stop};
-use crate::store::{self, Activation, Store};
-use crate::table::Version;
+use crate::store::{self, Activation, Commit, Store};
+use crate::switch::{self, IfDifferent, Switched};
+use crate::table::{Version, code_hash};
 use crate::verify::verify;
+use crate::versions::{self, Owner};
+use crate::view::Scope;
 
-/// Partitions that are replayed at the same time.
-const REPLAYS_AT_ONCE: usize = 4;
-/// How often a new version may be found behind the one in use before the rebuild gives up. With every round there is less
-/// to catch up with, so only a ledger that never pauses for a moment comes to it.
-const ROUNDS_MAX: u32 = 200;
-/// How long one read waits for records that are known to be there.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Partitions that are loaded at the same moment, unless it is said otherwise.
+pub const WORKERS_DEFAULT: usize = 2;
+/// Most partitions that are loaded at the same moment: each takes a connection and memory of its own.
+pub const WORKERS_MAX: usize = 8;
 
-/// How far a replay is in one partition; told after every batch.
+/// How far a replay is in one partition; told after every commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayProgress {
     /// The partition.
@@ -35,7 +42,7 @@ pub struct ReplayProgress {
     pub done: u64,
     /// Offsets that there are to do.
     pub total: u64,
-    /// Decisions that the last batch brought.
+    /// Decisions that the last commit brought.
     pub decisions: u64,
     /// Events in them.
     pub events: u64,
@@ -53,8 +60,29 @@ pub struct Replay {
     pub store: Arc<dyn Store>,
     /// Who is told how far it is.
     pub on_progress: Arc<OnProgress>,
-    /// Ends it early, between two batches.
+    /// Partitions that are loaded at the same moment, from 1 to [`WORKERS_MAX`].
+    pub workers: usize,
+    /// Ends it early, between two commits.
     pub cancel: CancellationToken,
+}
+
+impl Replay {
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            log: Arc::clone(&self.log),
+            store: Arc::clone(&self.store),
+            cancel: self.cancel.clone(),
+        }
+    }
+}
+
+/// When queries are switched to what was rebuilt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwitchWhen {
+    /// As soon as it is level.
+    Level,
+    /// When somebody says so.
+    Told,
 }
 
 /// What a replay did.
@@ -67,17 +95,19 @@ pub struct Replayed {
 }
 
 /// What a rebuild did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// The version that is active now.
+    /// The version that was made.
     pub version: Version,
-    /// The version that was active before and is gone now.
-    pub replaced: Option<Version>,
+    /// Whether an earlier rebuild had begun with it.
+    pub is_resumed: bool,
     /// What was folded.
     pub replayed: Replayed,
+    /// The switch to it, if there was one.
+    pub switched: Option<Switched>,
 }
 
-/// Why a replay or a rebuild did not finish. The version in use is untouched.
+/// Why a replay, a rebuild or a switch did not finish. The version in use is untouched.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A partition cannot be read past some record, or is not the log that it should be.
@@ -89,17 +119,48 @@ pub enum Error {
     /// The store did not do what it was asked to.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// Somebody else fills the version that is being built.
+    #[error("another rebuild is filling version {0}: wait for it, or stop it first")]
+    Running(Version),
     /// Somebody else writes to the version that is being made, or switched while it was.
     #[error("another rebuild or switch came between")]
     Superseded,
     /// The version in use was ahead of the new one however often that caught up.
-    #[error(
-        "the version in use was further {0} times when the new one had caught up with it: rebuild when less is written \
-         to the ledger, or while no projector runs"
-    )]
+    #[error("the new version did not come level with the one in use in {0} attempts: the store is too slow for both")]
     NeverLevel(u32),
+    /// Two versions that include the same decisions hold other rows.
+    #[error(
+        "partition {partition} at offset {offset}: the rows of version {from} add up to {found:016x} and those of version \
+         {to} to {expected:016x}; nothing was switched. See with `stockledger verify --projections` whether the tables in \
+         use are wrong; if they are, switch with --accept-difference"
+    )]
+    Differ {
+        /// In which partition.
+        partition: PartitionId,
+        /// At which offset both are.
+        offset: u64,
+        /// The version in use.
+        from: Version,
+        /// The version to be switched to.
+        to: Version,
+        /// The digest of the former.
+        found: u64,
+        /// The digest of the latter.
+        expected: u64,
+    },
+    /// The version cannot be switched to.
+    #[error("version {version} is {} and cannot be switched to", state.as_str())]
+    NotWhole {
+        /// Which.
+        version: Version,
+        /// Where it stands.
+        state: VersionState,
+    },
+    /// There is no version that queries answered from before.
+    #[error("there is no earlier version to switch back to: it was dropped, or there never was one")]
+    NothingBefore,
     /// It was told to stop.
-    #[error("stopped before the end")]
+    #[error("stopped before the end; the next rebuild goes on where this one stopped")]
     Cancelled,
 }
 
@@ -114,26 +175,67 @@ impl From<Stop> for Error {
     }
 }
 
-/// Makes a fresh version from the whole log, makes it the active one and removes the one before.
+/// Makes a fresh version from the whole log, or goes on with one that was begun, and switches to it if that is asked for.
+/// The version before stays, until it is dropped or another rebuild begins. `now` is when a fresh one is made.
 ///
 /// # Errors
-/// [`Error`]; what was made is removed again as far as the store answers.
-pub async fn rebuild(replay: &Replay, now: Timestamp) -> Result<Rebuilt, Error> {
+/// [`Error`]. Unless it halted, what was made stays and the next rebuild goes on with it.
+pub async fn rebuild(
+    replay: &Replay,
+    owner: &Owner,
+    when: SwitchWhen,
+    now: Timestamp,
+) -> Result<Rebuilt, Error> {
     let store = &*replay.store;
-    let (active, version) = make_room(store).await?;
-    fits_the_log(replay, active).await?;
-    store.create_version(version, now).await?;
-    let made = fill_and_switch(replay, active, version).await;
-    let (last, drop_result) = match &made {
-        Ok(_) => (active, "the version that was replaced could not be removed"),
-        Err(_) => (Some(version), "what an unfinished rebuild made could not be removed"),
-    };
-    if let Some(version) = last
-        && let Err(error) = store.drop_version(version).await
-    {
-        tracing::warn!(%version, %error, "{drop_result}");
+    let (version, is_resumed) = claim_version(replay, owner, now).await?;
+    let made = fill_and_switch(replay, version, owner, when).await;
+    if let Err(error) = &made {
+        give_up(store, version, owner, error).await;
     }
-    Ok(Rebuilt { version, replaced: active, replayed: made? })
+    let (replayed, switched) = made?;
+    Ok(Rebuilt { version, is_resumed, replayed, switched })
+}
+
+/// What cannot be read past today will not be tomorrow: that version is of no use. Any other is gone on with.
+async fn give_up(store: &dyn Store, version: Version, owner: &Owner, error: &Error) {
+    let given_up = match error {
+        Error::Halted(_) => store.drop_version(version).await,
+        // It is whole; which of the two is wrong is for somebody to find out.
+        Error::Differ { .. } => versions::set_ready(store, version, owner).await.map(drop),
+        _ => versions::let_go(store, version, owner).await,
+    };
+    if let Err(error) = given_up {
+        tracing::warn!(%version, %error, "an unfinished rebuild could not be given up in good order");
+    }
+}
+
+/// The version to fill: one that an earlier rebuild of the same code left, or a fresh one. Others that nobody reads make
+/// room for it.
+async fn claim_version(replay: &Replay, owner: &Owner, now: Timestamp) -> Result<(Version, bool), Error> {
+    let store = &*replay.store;
+    let mut snapshot = store.snapshot().await?;
+    let active = read::active(&mut *snapshot).await?;
+    let known = read::versions(&mut *snapshot).await?;
+    drop(snapshot);
+    fits_the_log(replay, active).await?;
+    let code_hash = code_hash().to_string();
+    let is_begun = |info: &&VersionInfo| info.state == VersionState::Building && info.code_hash == code_hash;
+    if let Some(running) = known.iter().find(|info| info.is_being_filled) {
+        return Err(Error::Running(running.version));
+    }
+    let begun = known.iter().find(is_begun).map(|info| info.version);
+    for unread in known.iter().filter(|info| Some(info.version) != active && Some(info.version) != begun) {
+        store.drop_version(unread.version).await?;
+    }
+    let version = match begun {
+        Some(version) => version,
+        None => known.last().map_or(Version::FIRST, |info| info.version.next()),
+    };
+    store.create_version(version, now).await?;
+    match versions::claim(store, version, owner).await? {
+        Commit::Committed => Ok((version, begun.is_some())),
+        Commit::Superseded | Commit::Held => Err(Error::Running(version)),
+    }
 }
 
 /// Refuses to go back behind answers that were given: the version in use must not know more than the log does.
@@ -146,101 +248,76 @@ async fn fits_the_log(replay: &Replay, active: Option<Version>) -> Result<(), Er
     Ok(())
 }
 
-/// Removes what earlier rebuilds left, unfinished or replaced; says which version is active and which number is free.
-async fn make_room(store: &dyn Store) -> Result<(Option<Version>, Version), Error> {
-    let mut snapshot = store.snapshot().await?;
-    let active = read::active(&mut *snapshot).await?;
-    let versions = read::versions(&mut *snapshot).await?;
-    drop(snapshot);
-    for left_over in versions.iter().filter(|info| Some(info.version) != active) {
-        store.drop_version(left_over.version).await?;
-    }
-    let free = versions.last().map_or(Version::FIRST, |info| info.version.next());
-    Ok((active, free))
-}
-
 async fn fill_and_switch(
     replay: &Replay,
-    active: Option<Version>,
     version: Version,
-) -> Result<Replayed, Error> {
-    let mut replayed = replay_into(replay, version).await?;
-    for _ in 0..ROUNDS_MAX {
-        match replay.store.activate(active, version).await? {
-            Activation::Activated => return Ok(replayed),
-            Activation::Superseded => return Err(Error::Superseded),
-            // The version in use has gone on meanwhile; answers must not go back behind it.
-            Activation::Behind => {}
-        }
-        let ends = ends_where_behind(replay, active, version).await?;
-        let more = replay_until(replay, version, &ends).await?;
-        replayed = Replayed {
-            decisions: replayed.decisions + more.decisions,
-            events: replayed.events + more.events,
+    owner: &Owner,
+    when: SwitchWhen,
+) -> Result<(Replayed, Option<Switched>), Error> {
+    let store = &*replay.store;
+    let pace = Pace::new();
+    let noted = Replay { on_progress: pace.noting(&replay.on_progress), ..replay.clone() };
+    let filling = async {
+        let replayed = replay_into(&noted, version).await?;
+        let switched = match when {
+            SwitchWhen::Told => {
+                if versions::set_ready(store, version, owner).await? != Commit::Committed {
+                    return Err(Error::Superseded);
+                }
+                None
+            }
+            SwitchWhen::Level => switch_from_active(&noted, version).await?,
         };
-    }
-    Err(Error::NeverLevel(ROUNDS_MAX))
-}
-
-/// Where the log ends, for every partition in which the active version is ahead of the new one. To the end of the log and
-/// not just as far as the active version is, so that the new one is as likely as not to be ahead in the next round.
-async fn ends_where_behind(
-    replay: &Replay,
-    active: Option<Version>,
-    version: Version,
-) -> Result<Vec<(PartitionId, u64)>, Error> {
-    let Some(active) = active else { return Ok(Vec::new()) };
-    let mut snapshot = replay.store.snapshot().await?;
-    let new = read::checkpoints(&mut *snapshot, version).await?;
-    let old = read::checkpoints(&mut *snapshot, active).await?;
-    drop(snapshot);
-    let next_offset = |partition: PartitionId| {
-        new.iter().find(|checkpoint| checkpoint.partition == partition).map_or(0, |found| found.next_offset)
+        Ok((replayed, switched))
     };
-    let mut ends = Vec::new();
-    for ahead in old.iter().filter(|old| old.next_offset > next_offset(old.partition)) {
-        ends.push((ahead.partition, log_end(&*replay.log, ahead.partition).await?.max(ahead.next_offset)));
+    // The pace keeper goes on until the filling ends, or somebody else has the right to it.
+    tokio::select! {
+        filled = filling => filled,
+        lost = pace.keep(store, version, owner) => Err(lost),
     }
-    Ok(ends)
 }
 
-async fn log_end(log: &dyn Log, partition: PartitionId) -> Result<u64, Error> {
-    Ok(log.bounds(partition.0).await.map_err(Stop::from)?.end)
+async fn switch_from_active(replay: &Replay, version: Version) -> Result<Option<Switched>, Error> {
+    let active = read::active(&mut *replay.store.snapshot().await?).await?;
+    let Some(active) = active else {
+        return match replay.store.activate(None, version).await? {
+            Activation::Activated => Ok(None),
+            Activation::Superseded | Activation::Behind => Err(Error::Superseded),
+        };
+    };
+    let if_different = IfDifferent::Refuse;
+    switch::switch_between(replay, active, version, if_different).await.map(Some)
 }
 
-/// Folds the whole log, as long as it is now, into a version whose tables exist. Goes on where it stopped.
+/// Folds the whole log, as long as it is now, into a version whose tables exist, and makes its indexes. Goes on where it
+/// stopped.
 ///
 /// # Errors
-/// [`Error`], but for those of switching.
+/// [`Error`], but for those of claiming and switching.
 pub async fn replay_into(replay: &Replay, version: Version) -> Result<Replayed, Error> {
-    let mut ends = Vec::new();
-    for partition in (0..replay.log.partitions()).map(PartitionId) {
-        ends.push((partition, log_end(&*replay.log, partition).await?));
-    }
-    replay_until(replay, version, &ends).await
+    let ends = level::log_ends(&*replay.log).await?;
+    let replayed = replay_until(replay, version, &ends).await?;
+    replay.store.create_indexes(version).await?;
+    // What came while the indexes were made.
+    let ends = level::log_ends(&*replay.log).await?;
+    let more = replay_until(replay, version, &ends).await?;
+    Ok(replayed.and(more))
 }
 
-async fn replay_until(
+/// Folds every partition up to the offset given for it into a version whose tables exist.
+///
+/// # Errors
+/// As [`replay_into`].
+pub async fn replay_until(
     replay: &Replay,
     version: Version,
     ends: &[(PartitionId, u64)],
 ) -> Result<Replayed, Error> {
     stream::iter(ends.iter().copied())
         .map(|(partition, end)| replay_partition(replay, version, partition, end))
-        .buffer_unordered(REPLAYS_AT_ONCE)
-        .try_fold(Replayed::default(), |sum, one| async move {
-            Ok(Replayed { decisions: sum.decisions + one.decisions, events: sum.events + one.events })
-        })
+        .buffer_unordered(replay.workers.clamp(1, WORKERS_MAX))
+        .try_fold(Replayed::default(), |sum, one| async move { Ok(sum.and(one)) })
         .await
-}
-
-/// Records that were there must not go away while they are awaited.
-async fn check_end(log: &dyn Log, partition: PartitionId, total: u64) -> Result<(), Error> {
-    let end = log_end(log, partition).await?;
-    if end >= total {
-        return Ok(());
-    }
-    Err(Error::Halted(Halted::LogShorter { partition, end, remembered: total }))
 }
 
 async fn replay_partition(
@@ -249,28 +326,32 @@ async fn replay_partition(
     partition: PartitionId,
     total: u64,
 ) -> Result<Replayed, Error> {
-    let Replay { log, store, on_progress, cancel } = replay.clone();
-    let mut follower = Follower::resume(Source { log, store, cancel }, version, partition).await?;
     let mut replayed = Replayed::default();
-    while follower.checkpoint().next_offset < total {
-        if replay.cancel.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let is_level = !follower.is_there(total, PATIENCE).await?;
-        let advance = if is_level { Advance::default() } else { follower.advance(total).await? };
-        replayed.decisions += advance.decisions;
-        replayed.events += advance.events;
-        let done = follower.checkpoint().next_offset;
-        if is_level && done < total {
-            check_end(&*replay.log, partition, total).await?;
-        }
-        on_progress(ReplayProgress {
-            partition,
-            done,
-            total,
-            decisions: advance.decisions,
-            events: advance.events,
-        });
+    let mut note = |done: u64, advance: Advance| {
+        replayed = replayed.and(Replayed { decisions: advance.decisions, events: advance.events });
+        let (decisions, events) = (advance.decisions, advance.events);
+        (replay.on_progress)(ReplayProgress { partition, done, total, decisions, events });
+    };
+    let load = Load {
+        source: replay.source(),
+        version,
+        partition,
+        until: total,
+        scope: Scope::Everything,
+    };
+    load.run(|checkpoint, advance| note(checkpoint.next_offset, advance)).await?;
+    if replay.cancel.is_cancelled() {
+        return Err(Error::Cancelled);
     }
-    Ok(replayed)
+    // What the load left, if it had to end early, and what came since another one loaded it.
+    level::bring(&replay.source(), version, partition, total, &mut note).await?;
+    if replay.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(replayed) }
+}
+
+impl Replayed {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, more: Self) -> Self {
+        Self { decisions: self.decisions + more.decisions, events: self.events + more.events }
+    }
 }

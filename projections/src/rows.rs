@@ -24,10 +24,22 @@ pub struct SiteRow {
     pub recorded_at: Timestamp,
 }
 
+impl SiteRow {
+    pub(crate) fn read(mut fields: Fields) -> Result<Self, Error> {
+        Ok(Self {
+            site: fields.text()?,
+            name: fields.text()?,
+            partition: PartitionId(fields.number()?),
+            seq: fields.int()?,
+            recorded_at: fields.time()?,
+        })
+    }
+}
+
 impl Row for SiteRow {
     const TABLE: &'static Table = &SITES;
 
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn cells<'a>(&'a self, cells: &mut impl Extend<Cell<'a>>) {
         cells.extend([
             Cell::from(&self.site),
             Cell::from(&self.name),
@@ -52,7 +64,7 @@ pub struct HomeRow {
 impl Row for HomeRow {
     const TABLE: &'static Table = &HOMES;
 
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn cells<'a>(&'a self, cells: &mut impl Extend<Cell<'a>>) {
         cells.extend([Cell::from(&self.site), i64::from(self.partition.0).into(), self.seq.into()]);
     }
 }
@@ -72,10 +84,22 @@ pub struct ItemRow {
     pub recorded_at: Timestamp,
 }
 
+impl ItemRow {
+    pub(crate) fn read(mut fields: Fields) -> Result<Self, Error> {
+        Ok(Self {
+            sku: fields.text()?,
+            name: fields.text()?,
+            unit: fields.text()?,
+            seq: fields.int()?,
+            recorded_at: fields.time()?,
+        })
+    }
+}
+
 impl Row for ItemRow {
     const TABLE: &'static Table = &ITEMS;
 
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn cells<'a>(&'a self, cells: &mut impl Extend<Cell<'a>>) {
         cells.extend([
             Cell::from(&self.sku),
             Cell::from(&self.name),
@@ -134,7 +158,7 @@ impl StockRow {
 impl Row for StockRow {
     const TABLE: &'static Table = &STOCK;
 
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn cells<'a>(&'a self, cells: &mut impl Extend<Cell<'a>>) {
         cells.extend([
             Cell::from(&self.site),
             Cell::from(&self.sku),
@@ -194,7 +218,7 @@ impl OrderRow {
 impl Row for OrderRow {
     const TABLE: &'static Table = &ORDERS;
 
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn cells<'a>(&'a self, cells: &mut impl Extend<Cell<'a>>) {
         cells.extend([
             Cell::from(&self.site),
             Cell::from(&self.order_id),
@@ -245,7 +269,7 @@ pub struct TrailRow {
 impl Row for TrailRow {
     const TABLE: &'static Table = &TRAIL;
 
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn cells<'a>(&'a self, cells: &mut impl Extend<Cell<'a>>) {
         let (reference_type, reference_id) = match &self.reference {
             Some(reference) => (Cell::from(&reference.kind), Cell::from(&reference.id)),
             None => (Cell::Null, Cell::Null),
@@ -299,7 +323,7 @@ pub struct MovementRow {
 impl Row for MovementRow {
     const TABLE: &'static Table = &MOVEMENTS;
 
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn cells<'a>(&'a self, cells: &mut impl Extend<Cell<'a>>) {
         cells.extend([
             Cell::from(&self.site),
             self.seq.into(),

@@ -57,7 +57,7 @@ pub trait Row: Send + Sync {
     const TABLE: &'static Table;
 
     /// Appends the values of this row, one per column, in the order of the columns.
-    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
+    fn cells<'a>(&'a self, cells: &mut impl Extend<Cell<'a>>);
 }
 
 /// Rows of one table, whatever their type: what a store needs to write them.

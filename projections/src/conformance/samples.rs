@@ -32,6 +32,8 @@ pub(super) fn checkpoint(partition: PartitionId, next_offset: u64) -> Checkpoint
         last_valid_offset: next_offset - 1,
         genesis: Hash([0x0f; 32]),
         recorded_at: Some(at(1_259_653_500_000_000)),
+        digest: 17,
+        is_loaded: true,
     }
 }
 
@@ -179,5 +181,6 @@ pub(super) fn extreme_changes() -> Changes {
                 ..movement(last.as_str(), i64::MAX, 0, "A")
             },
         ],
+        digest: u64::MAX,
     }
 }

@@ -82,22 +82,24 @@ impl Step<'_> {
         if delta == [0; 3] {
             return Ok(());
         }
-        let held_by_reason = held::to_text(row.held);
+        let held = row.held;
         let line = self.line;
         self.line += 1;
-        self.view.add_movement(MovementRow {
-            site: self.site.clone(),
-            seq: self.seq,
-            line,
-            sku: sku.clone(),
-            kind,
-            delta,
-            after,
-            held_by_reason,
-            held_reason: change.held.map(|(reason, _)| reason),
-            occurred_at: self.decision.occurred_at(),
-            order_id: order_id.cloned(),
-        });
+        if self.view.keeps_history() {
+            self.view.add_movement(MovementRow {
+                site: self.site.clone(),
+                seq: self.seq,
+                line,
+                sku: sku.clone(),
+                kind,
+                delta,
+                after,
+                held_by_reason: held::to_text(held),
+                held_reason: change.held.map(|(reason, _)| reason),
+                occurred_at: self.decision.occurred_at(),
+                order_id: order_id.cloned(),
+            });
+        }
         Ok(())
     }
 }

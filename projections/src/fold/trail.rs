@@ -10,6 +10,9 @@ use super::{Reason, Step};
 use crate::rows::TrailRow;
 
 pub(super) fn add(step: &mut Step<'_>) -> Result<(), Reason> {
+    if !step.view.keeps_history() {
+        return Ok(());
+    }
     let decision = step.decision;
     let Some(event) = decision.events.first() else { return Ok(()) };
     let context = &decision.context;

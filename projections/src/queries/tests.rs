@@ -14,6 +14,7 @@ async fn plan(sql: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&directory.path().join("projections.sqlite")).await.unwrap();
     store.create_version(Version::FIRST, Timestamp::from_micros(0).unwrap()).await.unwrap();
+    store.create_indexes(Version::FIRST).await.unwrap();
     let sql = at_version(&format!("EXPLAIN QUERY PLAN {sql}"), Version::FIRST);
     let parameters = vec![Value::Int(1); sql.matches('?').count()];
     let rows = store.snapshot().await.unwrap().select(Select { sql, parameters }).await.unwrap();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,8 @@ use stockledger_log::memory::{Faults, MemoryLog};
 use stockledger_log::{Entry, Log};
 use stockledger_projections::compare::compare;
 use stockledger_projections::projector::ensure_active;
-use stockledger_projections::rebuild::{Replay, replay_into};
+use stockledger_projections::rebuild::{self, Error, Rebuilt, Replay, SwitchWhen, WORKERS_DEFAULT, replay_into};
+use stockledger_projections::versions::Owner;
 use stockledger_projections::{Options, Progress, Projector, SqliteStore, Status, Store, Version};
 use stockledger_schemas::{
     Actor, Claim, Context, Decision, Delta, Disposition, Event, Genesis, HoldReason, IdempotencyKey,
@@ -317,6 +319,13 @@ impl TestStore {
         Self { store, path, _directory: directory }
     }
 
+    /// Changes the file by hand; says how many rows were hit.
+    pub(crate) async fn execute(&self, statement: &'static str) -> u64 {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&self.path);
+        let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        sqlx::query(statement).execute(&mut connection).await.unwrap().rows_affected()
+    }
+
     pub(crate) async fn active(&self) -> Version {
         ensure_active(&*self.store, now()).await.unwrap()
     }
@@ -324,7 +333,24 @@ impl TestStore {
 
 /// A replay that nobody watches.
 pub(crate) fn replay(log: Arc<dyn Log>, store: &Arc<dyn Store>) -> Replay {
-    Replay { log, store: Arc::clone(store), on_progress: Arc::new(|_| {}), cancel: CancellationToken::new() }
+    Replay {
+        log,
+        store: Arc::clone(store),
+        on_progress: Arc::new(|_| {}),
+        workers: WORKERS_DEFAULT,
+        cancel: CancellationToken::new(),
+    }
+}
+
+/// Somebody who fills a version; no two are the same.
+pub(crate) fn owner() -> Owner {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    Owner::new(format!("owner {}", NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// A rebuild that switches as soon as it is level.
+pub(crate) async fn rebuild(replay: &Replay) -> Result<Rebuilt, Error> {
+    rebuild::rebuild(replay, &owner(), SwitchWhen::Level, now()).await
 }
 
 /// A projector that runs until it is stopped.
@@ -354,7 +380,25 @@ impl Running {
 
     /// Waits until the projector writes to this version and nothing is missing in it.
     pub(crate) async fn until_level_in(&self, version: Version, ledger: &Ledger) {
-        self.until_all(ledger, |status| status.version == Some(version)).await;
+        self.until_all(ledger, |status| status.version == version).await;
+    }
+
+    /// Waits until nothing is missing in a version that need not be the active one.
+    pub(crate) async fn until_version_level(&self, version: Version, ledger: &Ledger) {
+        let is_level = || {
+            let statuses = self.progress.of_version(version);
+            let is_reached = |head: &Position| {
+                statuses.iter().any(|status| {
+                    status.position.partition == head.partition && status.position >= *head
+                })
+            };
+            ledger.heads().iter().all(is_reached)
+        };
+        let deadline = deadline();
+        while !is_level() {
+            assert!(Instant::now() < deadline, "{:?}", self.progress.of_version(version));
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn until_all(&self, ledger: &Ledger, is_fit: impl Fn(&Status) -> bool) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stockledger_projections::store::Error;
-use stockledger_projections::{Activation, Changes, Checkpoint, Commit, Snapshot, Store, Version};
+use stockledger_projections::{Activation, Changes, Checkpoint, Commit, Snapshot, Statement, Store, Version};
 use stockledger_schemas::Timestamp;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -65,6 +65,10 @@ impl Store for Gated {
         self.store.create_version(version, created_at).await
     }
 
+    async fn create_indexes(&self, version: Version) -> Result<(), Error> {
+        self.store.create_indexes(version).await
+    }
+
     async fn drop_version(&self, version: Version) -> Result<(), Error> {
         self.store.drop_version(version).await
     }
@@ -87,6 +91,10 @@ impl Store for Gated {
     ) -> Result<Commit, Error> {
         self.commits.pass().await;
         self.store.commit(version, expected_next_offset, next, changes).await
+    }
+
+    async fn update(&self, guard: &Statement, rest: &[Statement]) -> Result<Commit, Error> {
+        self.store.update(guard, rest).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {

@@ -289,9 +289,7 @@ async fn readers_wait_for_their_writes_with_and_without_a_projector_here() {
 async fn it_does_not_write_to_tables_that_other_code_made() {
     let store = TestStore::new().await;
     let version = store.active().await;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&store.path);
-    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-    sqlx::query("UPDATE projection_versions SET code_hash = 'older'").execute(&mut connection).await.unwrap();
+    store.execute("UPDATE projection_versions SET code_hash = 'older'").await;
     let error = stockledger_projections::projector::ensure_active(&*store.store, now()).await.unwrap_err();
     assert!(error.to_string().contains("rebuild"), "{error}");
     assert!(

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stockledger_projections::rebuild::{rebuild, replay_into};
+use stockledger_projections::rebuild::replay_into;
 use stockledger_projections::views::KnownSite;
 use stockledger_projections::{Direction, MovementKey, Queries};
 use stockledger_schemas::{Disposition, HoldReason, OrderStatus, PartitionId, SiteId};
 
 use crate::common::{
-    Ledger, TestStore, cancel, hold, id, now, order, place, receive, replay, ship, take_back,
+    Ledger, TestStore, cancel, hold, id, order, place, rebuild, receive, replay, ship, take_back,
 };
 
 /// Everything that the ledger says, in tables.
@@ -275,7 +275,7 @@ async fn answers_go_on_across_a_switch() {
     let (store, queries) = projected(&ledger).await;
     let site = known(&queries, "shop").await;
     let before = queries.stock_level(&site, &id("A")).await.unwrap();
-    rebuild(&replay(ledger.log(), &store.store), now()).await.unwrap();
+    rebuild(&replay(ledger.log(), &store.store)).await.unwrap();
     assert_eq!(queries.stock_level(&site, &id("A")).await.unwrap(), before);
     assert_eq!(queries.positions().await.unwrap()[0].position, ledger.head(PartitionId(0)));
 }

@@ -6,14 +6,15 @@ use proptest::prelude::{Strategy, prop, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use stockledger_domain::Command;
 use stockledger_projections::compare::{Comparison, What, compare};
-use stockledger_projections::rebuild::{Error, Replay, rebuild, replay_into};
+use stockledger_projections::rebuild::{Error, Replay, replay_into};
+use stockledger_projections::read::{self, VersionState};
 use stockledger_projections::value::Value;
-use stockledger_projections::{Halted, Queries, Version, read};
+use stockledger_projections::{Halted, Version};
 use stockledger_schemas::{Disposition, HoldReason, PartitionId};
 use tokio_util::sync::CancellationToken;
 
 use crate::common::{
-    Ledger, Running, TestStore, adjust, cancel, count, hold, note, now, place, receive, release, replay,
+    Ledger, Running, TestStore, adjust, cancel, count, hold, note, now, place, rebuild, receive, release, replay,
     ship, take_back,
 };
 
@@ -111,7 +112,7 @@ fn some_orders(ledger: &mut Ledger, from: u32, to: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rebuild_switches_to_a_fresh_version_and_drops_the_old_one() {
+async fn a_rebuild_switches_to_a_fresh_version_and_keeps_the_old_one_level() {
     let mut ledger = ledger_with_sites(3);
     some_orders(&mut ledger, 0, 40);
     let store = TestStore::new().await;
@@ -123,8 +124,9 @@ async fn a_rebuild_switches_to_a_fresh_version_and_drops_the_old_one() {
         on_progress: Arc::new(move |progress| watcher.lock().unwrap().push(progress)),
         ..replay(ledger.log(), &store.store)
     };
-    let rebuilt = rebuild(&watched, now()).await.unwrap();
-    assert_eq!((rebuilt.version, rebuilt.replaced), (Version(2), Some(Version(1))));
+    let rebuilt = rebuild(&watched).await.unwrap();
+    let switched = rebuilt.switched.unwrap();
+    assert_eq!((switched.from, switched.to, switched.is_compared), (Version(1), Version(2), true));
     let decisions: u64 = ledger.heads().iter().map(|head| head.seq).sum();
     assert_eq!(rebuilt.replayed.decisions, decisions);
     let seen = seen.lock().unwrap().clone();
@@ -135,17 +137,21 @@ async fn a_rebuild_switches_to_a_fresh_version_and_drops_the_old_one() {
     assert_eq!(seen.iter().map(|progress| progress.events).sum::<u64>(), rebuilt.replayed.events);
     let mut snapshot = store.store.snapshot().await.unwrap();
     let versions = read::versions(&mut *snapshot).await.unwrap();
-    assert_eq!(versions.iter().map(|info| info.version).collect::<Vec<_>>(), [Version(2)]);
+    let states: Vec<_> = versions.iter().map(|info| (info.version, info.state)).collect();
+    assert_eq!(states, [(Version(1), VersionState::Retired), (Version(2), VersionState::Active)]);
     drop(snapshot);
-    // The projector that followed the old version follows the new one.
+    // The projector that followed the old version follows both.
     some_orders(&mut ledger, 40, 60);
-    running.until_level(&ledger).await;
+    running.until_level_in(Version(2), &ledger).await;
+    running.until_version_level(Version(1), &ledger).await;
     running.stop().await;
     let fresh = TestStore::new().await;
     let version = fresh.active().await;
     replay_into(&replay(ledger.log(), &fresh.store), version).await.unwrap();
-    let compared = compare((&*store.store, Version(2)), (&*fresh.store, version)).await.unwrap();
-    assert_eq!(compared.difference, None);
+    for kept in [Version(1), Version(2)] {
+        let compared = compare((&*store.store, kept), (&*fresh.store, version)).await.unwrap();
+        assert_eq!(compared.difference, None);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,8 +159,8 @@ async fn a_rebuild_into_an_empty_store_makes_the_first_version() {
     let mut ledger = ledger_with_sites(2);
     some_orders(&mut ledger, 0, 5);
     let store = TestStore::new().await;
-    let rebuilt = rebuild(&replay(ledger.log(), &store.store), now()).await.unwrap();
-    assert_eq!((rebuilt.version, rebuilt.replaced), (Version::FIRST, None));
+    let rebuilt = rebuild(&replay(ledger.log(), &store.store)).await.unwrap();
+    assert_eq!((rebuilt.version, rebuilt.switched), (Version::FIRST, None));
     assert_eq!(store.active().await, Version::FIRST);
 }
 
@@ -163,31 +169,36 @@ async fn a_rebuild_that_cannot_finish_leaves_the_version_in_use_alone() {
     let mut ledger = ledger_with_sites(2);
     some_orders(&mut ledger, 0, 5);
     let store = TestStore::new().await;
-    rebuild(&replay(ledger.log(), &store.store), now()).await.unwrap();
+    rebuild(&replay(ledger.log(), &store.store)).await.unwrap();
     let cancel = CancellationToken::new();
     cancel.cancel();
     let cancelled = Replay { cancel, ..replay(ledger.log(), &store.store) };
-    assert!(matches!(rebuild(&cancelled, now()).await, Err(Error::Cancelled)));
+    assert!(matches!(rebuild(&cancelled).await, Err(Error::Cancelled)));
+    assert_eq!(states(&store).await, [(1, VersionState::Active), (2, VersionState::Building)]);
     ledger.land_raw(PartitionId(0), b"SL garbage".to_vec());
-    let halted = rebuild(&replay(ledger.log(), &store.store), now()).await;
+    let halted = rebuild(&replay(ledger.log(), &store.store)).await;
     assert!(matches!(halted, Err(Error::Halted(Halted::Broken(_)))), "{halted:?}");
+    assert_eq!(states(&store).await, [(1, VersionState::Active)]);
+}
+
+async fn states(store: &TestStore) -> Vec<(u32, VersionState)> {
     let mut snapshot = store.store.snapshot().await.unwrap();
     let versions = read::versions(&mut *snapshot).await.unwrap();
-    assert_eq!(versions.iter().map(|info| info.version).collect::<Vec<_>>(), [Version::FIRST]);
-    assert_eq!(read::active(&mut *snapshot).await.unwrap(), Some(Version::FIRST));
+    versions.iter().map(|info| (info.version.0, info.state)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unfinished_rebuild_is_removed_by_the_next() {
+async fn an_unfinished_rebuild_is_gone_on_with_and_one_of_other_code_is_removed() {
     let mut ledger = ledger_with_sites(1);
     some_orders(&mut ledger, 0, 5);
     let store = TestStore::new().await;
-    let active = store.active().await;
+    store.active().await;
+    store.store.create_version(Version(5), now()).await.unwrap();
+    store.execute("UPDATE projection_versions SET code_hash = 'older' WHERE version = 5").await;
     store.store.create_version(Version(7), now()).await.unwrap();
-    let rebuilt = rebuild(&replay(ledger.log(), &store.store), now()).await.unwrap();
-    assert_eq!((rebuilt.version, rebuilt.replaced), (Version(8), Some(active)));
-    let versions = Queries::new(Arc::clone(&store.store), None).versions().await.unwrap();
-    assert_eq!(versions.iter().map(|info| info.version).collect::<Vec<_>>(), [Version(8)]);
+    let rebuilt = rebuild(&replay(ledger.log(), &store.store)).await.unwrap();
+    assert_eq!((rebuilt.version, rebuilt.is_resumed), (Version(7), true));
+    assert_eq!(states(&store).await, [(1, VersionState::Retired), (7, VersionState::Active)]);
 }
 
 /// Two stores with the same rows, the second of which is then changed by hand.
@@ -198,10 +209,7 @@ async fn first_difference(statement: &'static str) -> (&'static str, Vec<Value>,
     for store in [&stores.0, &stores.1] {
         replay_into(&replay(ledger.log(), &store.store), store.active().await).await.unwrap();
     }
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&stores.1.path);
-    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-    let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
-    assert_eq!(done.rows_affected(), 1);
+    assert_eq!(stores.1.execute(statement).await, 1);
     let version = Version::FIRST;
     let compared = compare((&*stores.0.store, version), (&*stores.1.store, version)).await.unwrap();
     let difference = compared.difference.unwrap();

@@ -128,6 +128,8 @@ fn first() -> Checkpoint {
         last_valid_offset: 0,
         genesis: Hash([1; 32]),
         recorded_at: None,
+        digest: 17,
+        is_loaded: true,
     }
 }
 
