@@ -1,6 +1,8 @@
 //! `bench`: figures that anyone can repeat, with the limit of what is below measured in the same run.
 
 mod append;
+mod events;
+mod generate;
 mod load;
 mod place;
 mod server;
@@ -34,6 +36,14 @@ The server is a process of its own, with log and read tables of its own beside t
 removed afterwards. Load and server share the machine. The log alone takes records of orders that were placed before.
 Latencies are from sending a request to having its answer; every order is durable before it is answered.")]
     Orders(Orders),
+    /// A ledger as warehouses might have made it, of any size, the same for the same seed
+    #[command(after_help = "Example: stockledger bench generate --events 10000000 --seed 1 --data-dir big
+
+Writes into the log that the settings name, which must be new. First the items are registered and the sites opened and
+stocked, which takes about as many events as there are items at all sites. Then come orders of so many lines, shipped,
+partly shipped, cancelled, returned or refused; deliveries, counts, adjustments and holds; some facts are late. Times begin
+with the year 2024 and go on for about a year. The same options with as many partitions make the same records, byte for byte.")]
+    Generate(generate::Args),
 }
 
 /// How it is measured.
@@ -55,7 +65,13 @@ struct Figure {
 }
 
 pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure> {
-    let Bench::Orders(args) = command;
+    match command {
+        Bench::Orders(args) => orders(args, context).await,
+        Bench::Generate(args) => generate::run(args, context).await,
+    }
+}
+
+async fn orders(args: Orders, context: &Context) -> Result<(), Failure> {
     let lasting = Duration::from_secs(args.seconds);
     output::say("measuring what the log alone can do ...");
     let append = log_alone(context, lasting).await?;

@@ -5,7 +5,8 @@ use stockledger_log::Entry;
 use stockledger_schemas::{Claim, Decision, Genesis, PartitionId, Record, Scope, codec, envelope, headers};
 
 /// A decision, of which the bytes are known already. Its key is its site.
-pub(crate) fn of_decision(partition: PartitionId, decision: &Decision, value: Bytes) -> Entry {
+#[must_use]
+pub fn of_decision(partition: PartitionId, decision: &Decision, value: Bytes) -> Entry {
     let key = match &decision.scope {
         Scope::Directory => Bytes::new(),
         Scope::Site(site) => Bytes::copy_from_slice(site.as_str().as_bytes()),
@@ -14,13 +15,19 @@ pub(crate) fn of_decision(partition: PartitionId, decision: &Decision, value: By
 }
 
 /// A claim.
-pub(crate) fn of_claim(claim: Claim) -> Result<Entry, codec::Error> {
+///
+/// # Errors
+/// As [`envelope::encode`].
+pub fn of_claim(claim: Claim) -> Result<Entry, codec::Error> {
     let headers = headers::of_claim(&claim).into();
     Ok(Entry { headers, ..Entry::new(Bytes::new(), envelope::encode(&Record::Claim(claim))?) })
 }
 
 /// A genesis.
-pub(crate) fn of_genesis(genesis: Genesis) -> Result<Entry, codec::Error> {
+///
+/// # Errors
+/// As [`envelope::encode`].
+pub fn of_genesis(genesis: Genesis) -> Result<Entry, codec::Error> {
     let headers = headers::of_genesis(&genesis).into();
     Ok(Entry { headers, ..Entry::new(Bytes::new(), envelope::encode(&Record::Genesis(genesis))?) })
 }

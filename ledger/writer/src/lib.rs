@@ -10,7 +10,7 @@
 //! Start reading at [`ledger`], then `partition/mod.rs`.
 
 mod catch_up;
-mod entry;
+pub mod entry;
 pub mod environment;
 pub mod genesis;
 pub mod ledger;
