@@ -34,6 +34,34 @@ impl std::fmt::Display for Hash {
     }
 }
 
+/// Why a text is not a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a hash must be 64 hexadecimal digits in lower case")]
+pub struct InvalidHash;
+
+impl std::str::FromStr for Hash {
+    type Err = InvalidHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHash> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 64 || !text.bytes().all(is_digit) {
+            return Err(InvalidHash);
+        }
+        let mut hash = [0; 32];
+        for (byte, place) in hash.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&text[place..place + 2], 16).map_err(|_| InvalidHash)?;
+        }
+        Ok(Self(hash))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl std::fmt::Debug for Hash {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, formatter)
@@ -43,5 +71,22 @@ impl std::fmt::Debug for Hash {
 impl serde::Serialize for Hash {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hash;
+
+    #[test]
+    fn a_hash_is_read_as_it_is_shown_and_in_no_other_way() {
+        let hash = Hash::of(&[b"a"]);
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        let shown = hash.to_string();
+        for wrong in
+            [shown.to_uppercase(), shown[1..].to_owned(), format!("{shown}0"), shown.replacen('c', "g", 1)]
+        {
+            assert!(wrong.parse::<Hash>().is_err(), "{wrong}");
+        }
     }
 }

@@ -11,8 +11,8 @@ use crate::position::{PartitionId, Timestamp};
 use crate::text::{Actor, CorrelationId, IdempotencyKey, Name, Note, ReferenceId, ReferenceType, SiteId};
 
 /// Which ledger: 16 random bytes, made once by `init`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, Encode, Decode)]
-#[serde(into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, Encode, Decode)]
+#[serde(into = "String", try_from = "String")]
 pub struct LedgerId(pub [u8; 16]);
 
 impl std::fmt::Display for LedgerId {
@@ -24,6 +24,22 @@ impl std::fmt::Display for LedgerId {
 impl From<LedgerId> for String {
     fn from(id: LedgerId) -> Self {
         id.to_string()
+    }
+}
+
+impl std::str::FromStr for LedgerId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Ok(Self(Uuid::parse_str(text)?.into_bytes()))
+    }
+}
+
+impl TryFrom<String> for LedgerId {
+    type Error = uuid::Error;
+
+    fn try_from(text: String) -> Result<Self, uuid::Error> {
+        text.parse()
     }
 }
 

@@ -86,6 +86,24 @@ impl State {
         }
     }
 
+    /// The state right behind the decision that `bytes` are, for a reader that is known to have found it valid at
+    /// `offset`: all of it follows from that record and from the genesis, of which `self` is any later state. Nothing if the
+    /// bytes are no decision.
+    #[must_use]
+    pub fn behind(&self, offset: u64, bytes: &[u8]) -> Option<Self> {
+        let Ok(Record::Decision(decision)) = envelope::decode(bytes) else { return None };
+        Some(Self {
+            term: decision.term,
+            seq: decision.seq,
+            hash: decision_hash(bytes),
+            before: decision.prev_hash,
+            next_offset: offset + 1,
+            reach: u64::from(self.window) - 1,
+            last_valid_offset: offset,
+            ..*self
+        })
+    }
+
     /// The position of the last valid decision.
     #[must_use]
     pub const fn position(&self) -> Position {

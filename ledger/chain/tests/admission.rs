@@ -239,3 +239,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_state_behind_a_decision_follows_from_its_record_alone() {
+    let begun = State::begin(&genesis(), PARTITION).unwrap();
+    let bytes = decision(5, 11, start().hash);
+    let admitted = admit(&State { genesis: begun.genesis, ..start() }, 20, &bytes).unwrap();
+    assert_eq!(begun.behind(20, &bytes), Some(admitted.next));
+    assert_eq!(begun.behind(20, &claim(6)), None);
+    assert_eq!(begun.behind(20, &bytes[1..]), None);
+}
