@@ -3,3 +3,20 @@
 //!
 //! Everything here reads; nothing decides and nothing is believed. What a record means is left to `stockledger-chain`
 //! (which records count) and `stockledger-domain` (what they do).
+
+mod base64_text;
+pub mod checkpoint;
+mod files;
+pub mod key;
+pub mod notary;
+pub mod note;
+pub mod proof;
+pub mod proofs;
+mod tree;
+
+pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use key::{SigningKey, VerifierKey};
+pub use notary::Notary;
+pub use note::SignedNote;
+pub use proof::{ConsistencyProof, InclusionProof};
+pub use proofs::Proofs;
