@@ -205,6 +205,15 @@ impl Client {
         self.parsed(path, &answer)
     }
 
+    /// Deletes a resource.
+    ///
+    /// # Errors
+    /// As [`Client::get_json`].
+    pub async fn delete_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        let answer = self.send(Method::DELETE, path, Headers::new(), None).await?;
+        self.parsed(path, &answer)
+    }
+
     /// Posts many documents, one a line, and returns the lines of the answer.
     ///
     /// # Errors

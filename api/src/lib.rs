@@ -3,7 +3,7 @@
 //!
 //! The rooms: [`http`] answers requests, [`cli`] is the command line, [`import`] brings real input in, [`config`] says
 //! how it is all set up, [`node`] starts and stops the parts, [`storage`] is the one place that knows which logs and
-//! which tables there are.
+//! which tables there are, [`versions`] looks after the versions of the tables.
 //! No rule of business and no SQL lives here.
 
 pub mod cli;
@@ -15,3 +15,4 @@ pub mod import;
 pub mod node;
 pub mod storage;
 pub mod text;
+pub mod versions;

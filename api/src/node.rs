@@ -15,6 +15,7 @@ use crate::config::{LogAddress, Roles, Settings};
 use crate::data_dir::{self, Lock};
 use crate::http;
 use crate::storage::{self, Access};
+use crate::versions::Versions;
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +96,7 @@ struct Tables {
     queries: Queries,
     projector: Option<Projector>,
     stop_projector: CancellationToken,
+    versions: Versions,
 }
 
 impl Node {
@@ -192,7 +194,9 @@ impl Node {
             environment: Arc::new(SystemEnvironment),
         };
         let api = self.queries().filter(|_| self.answers_queries).cloned();
-        http::App::new(node, http::Roles { writer: self.ledger.clone(), projector: self.progress(), api })
+        let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
+        let roles = http::Roles { writer: self.ledger.clone(), projector: self.progress(), api, versions };
+        http::App::new(node, roles)
     }
 
     /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, the tables
@@ -214,16 +218,20 @@ impl Tables {
         let stop_projector = CancellationToken::new();
         let projector = if follows {
             let (options, now) = (projector::Options::default(), SystemEnvironment.now());
-            let started = Projector::start(log, store.clone(), options, now, stop_projector.clone()).await;
+            let started =
+                Projector::start(log.clone(), store.clone(), options, now, stop_projector.clone()).await;
             Some(started.map_err(Error::Projector)?)
         } else {
             None
         };
         let queries = Queries::new(store.clone(), projector.as_ref().map(Projector::progress));
-        Ok(Self { store, queries, projector, stop_projector })
+        let look = projector.as_ref().map(Projector::look);
+        let versions = Versions::new(log, store.clone(), Arc::new(SystemEnvironment), look);
+        Ok(Self { store, queries, projector, stop_projector, versions })
     }
 
     async fn close(self) {
+        self.versions.stop().await;
         self.stop_projector.cancel();
         if let Some(projector) = self.projector {
             projector.stopped().await;

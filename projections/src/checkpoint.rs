@@ -43,8 +43,7 @@ pub struct Checkpoint {
 }
 
 /// The columns of a checkpoint, in the order of [`Checkpoint::cells`] and [`Checkpoint::read`].
-pub(crate) const COLUMNS: &str =
-    "partition_id, next_offset, term, seq, hash, before_hash, reach, last_valid_offset, genesis, recorded_at, \
+pub(crate) const COLUMNS: &str = "partition_id, next_offset, term, seq, hash, before_hash, reach, last_valid_offset, genesis, recorded_at, \
      digest, is_loaded";
 /// How many columns that are.
 const COLUMN_COUNT: usize = 12;
@@ -79,7 +78,8 @@ pub(crate) fn advance_parameters<'a>(
 
 /// Whether a checkpoint is where it was expected to be, so that only a hold can have kept it there. Its parameters: the
 /// version, the partition and the expected offset.
-pub(crate) const IS_HELD: &str = "SELECT COUNT(*) FROM projection_checkpoints WHERE version = ? AND partition_id = ? AND next_offset = ?";
+pub(crate) const IS_HELD: &str =
+    "SELECT COUNT(*) FROM projection_checkpoints WHERE version = ? AND partition_id = ? AND next_offset = ?";
 
 /// How many partitions are further in one version than in another, or not wholly there in the other; where the other was
 /// never begun it is at 0. Its parameters: the other version, then the one that may be ahead.

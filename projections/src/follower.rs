@@ -274,6 +274,8 @@ pub(crate) fn fold_all(
 }
 
 /// Decoding and folding a batch takes milliseconds, which is too long for a thread that others wait for.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stop> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Stop> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Stop::Halted(Halted::Panicked(error)))
 }

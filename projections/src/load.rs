@@ -153,7 +153,7 @@ impl<'a> Folding<'a> {
     }
 
     async fn send(
-        &self,
+        &mut self,
         pieces: &mpsc::Sender<Piece>,
         changes: Changes,
         advance: Advance,

@@ -193,8 +193,7 @@ impl Supervisor {
         let code_hash = code_hash().to_string();
         // One that other code made cannot be kept level; if it is the active one its tasks say so.
         let is_followed = |info: &VersionInfo| {
-            info.version == active
-                || (info.state != VersionState::Building && info.code_hash == code_hash)
+            info.version == active || (info.state != VersionState::Building && info.code_hash == code_hash)
         };
         Ok((versions.iter().filter(|info| is_followed(info)).map(|info| info.version).collect(), active))
     }

@@ -56,7 +56,9 @@ impl VersionState {
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        [Self::Building, Self::Ready, Self::Active, Self::Retired].into_iter().find(|state| state.as_str() == word)
+        [Self::Building, Self::Ready, Self::Active, Self::Retired]
+            .into_iter()
+            .find(|state| state.as_str() == word)
     }
 }
 

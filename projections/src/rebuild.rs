@@ -67,12 +67,15 @@ pub struct Replay {
 }
 
 impl Replay {
+    /// A replay that nobody watches or cancels.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>, store: Arc<dyn Store>) -> Self {
+        let (on_progress, cancel) = (Arc::new(|_| {}), CancellationToken::new());
+        Self { log, store, on_progress, workers: WORKERS_DEFAULT, cancel }
+    }
+
     pub(crate) fn source(&self) -> Source {
-        Source {
-            log: Arc::clone(&self.log),
-            store: Arc::clone(&self.store),
-            cancel: self.cancel.clone(),
-        }
+        Source { log: Arc::clone(&self.log), store: Arc::clone(&self.store), cancel: self.cancel.clone() }
     }
 }
 
@@ -86,7 +89,7 @@ pub enum SwitchWhen {
 }
 
 /// What a replay did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Replayed {
     /// Decisions that were folded.
     pub decisions: u64,
@@ -95,15 +98,18 @@ pub struct Replayed {
 }
 
 /// What a rebuild did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Rebuilt {
     /// The version that was made.
     pub version: Version,
     /// Whether an earlier rebuild had begun with it.
     pub is_resumed: bool,
+    /// Whether queries answer from it now.
+    pub is_active: bool,
     /// What was folded.
+    #[serde(flatten)]
     pub replayed: Replayed,
-    /// The switch to it, if there was one.
+    /// The switch to it from the version before, if there was one.
     pub switched: Option<Switched>,
 }
 
@@ -126,7 +132,9 @@ pub enum Error {
     #[error("another rebuild or switch came between")]
     Superseded,
     /// The version in use was ahead of the new one however often that caught up.
-    #[error("the new version did not come level with the one in use in {0} attempts: the store is too slow for both")]
+    #[error(
+        "the new version did not come level with the one in use in {0} attempts: the store is too slow for both"
+    )]
     NeverLevel(u32),
     /// Two versions that include the same decisions hold other rows.
     #[error(
@@ -193,7 +201,7 @@ pub async fn rebuild(
         give_up(store, version, owner, error).await;
     }
     let (replayed, switched) = made?;
-    Ok(Rebuilt { version, is_resumed, replayed, switched })
+    Ok(Rebuilt { version, is_resumed, is_active: when == SwitchWhen::Level, replayed, switched })
 }
 
 /// What cannot be read past today will not be tomorrow: that version is of no use. Any other is gone on with.
@@ -313,6 +321,13 @@ pub async fn replay_until(
     version: Version,
     ends: &[(PartitionId, u64)],
 ) -> Result<Replayed, Error> {
+    let checkpoints = read::checkpoints(&mut *replay.store.snapshot().await?, version).await?;
+    for (partition, total) in ends.iter().copied() {
+        // So that whoever is told knows at once how much there is to do.
+        let found = checkpoints.iter().find(|checkpoint| checkpoint.partition == partition);
+        let done = found.filter(|found| found.is_loaded).map_or(0, |found| found.next_offset);
+        (replay.on_progress)(ReplayProgress { partition, done, total, decisions: 0, events: 0 });
+    }
     stream::iter(ends.iter().copied())
         .map(|(partition, end)| replay_partition(replay, version, partition, end))
         .buffer_unordered(replay.workers.clamp(1, WORKERS_MAX))
@@ -332,13 +347,7 @@ async fn replay_partition(
         let (decisions, events) = (advance.decisions, advance.events);
         (replay.on_progress)(ReplayProgress { partition, done, total, decisions, events });
     };
-    let load = Load {
-        source: replay.source(),
-        version,
-        partition,
-        until: total,
-        scope: Scope::Everything,
-    };
+    let load = Load { source: replay.source(), version, partition, until: total, scope: Scope::Everything };
     load.run(|checkpoint, advance| note(checkpoint.next_offset, advance)).await?;
     if replay.cancel.is_cancelled() {
         return Err(Error::Cancelled);

@@ -61,11 +61,7 @@ pub struct Switched {
 ///
 /// # Errors
 /// [`Error`]; then nothing is changed.
-pub async fn switch(
-    replay: &Replay,
-    target: Target,
-    if_different: IfDifferent,
-) -> Result<Switched, Error> {
+pub async fn switch(replay: &Replay, target: Target, if_different: IfDifferent) -> Result<Switched, Error> {
     let mut snapshot = replay.store.snapshot().await?;
     let active = read::active(&mut *snapshot).await?.ok_or(Error::NothingBefore)?;
     let known = read::versions(&mut *snapshot).await?;

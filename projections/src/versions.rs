@@ -166,12 +166,7 @@ pub async fn hold(
     for (partition, offset) in &targets {
         let guard = Statement {
             sql: "UPDATE projection_checkpoints SET hold_offset = ? WHERE partition_id = ? AND version IN (?, ?)",
-            parameters: vec![
-                (*offset).into(),
-                (*partition).into(),
-                versions[0].into(),
-                versions[1].into(),
-            ],
+            parameters: vec![(*offset).into(), (*partition).into(), versions[0].into(), versions[1].into()],
         };
         let _ = store.update(&guard, &[]).await?;
     }

@@ -13,7 +13,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use ahash::RandomState;
-use stockledger_schemas::{Decision, Event, OrderId, OrderStatus, PartitionId, Scope as Subject, SiteId, Sku};
+use stockledger_schemas::{
+    Decision, Event, OrderId, OrderStatus, PartitionId, Scope as Subject, SiteId, Sku,
+};
 
 use self::cache::Cache;
 use crate::changes::Changes;
@@ -297,7 +299,8 @@ impl View {
 
     /// The balances of a SKU, to be changed; nothing if it was never there.
     pub(crate) fn stock(&mut self, site: &SiteId, sku: &Sku) -> &mut StockRow {
-        let known = self.stock.touch_or(site, sku, || Known::new(StockRow::nothing(site.clone(), sku.clone())));
+        let known =
+            self.stock.touch_or(site, sku, || Known::new(StockRow::nothing(site.clone(), sku.clone())));
         &mut known.row
     }
 

@@ -8,12 +8,11 @@ use stockledger_projections::rebuild::{Replay, replay_into};
 use stockledger_projections::store::Store;
 use stockledger_projections::{SqliteStore, Version, read};
 use stockledger_writer::{Environment, SystemEnvironment};
-use tokio_util::sync::CancellationToken;
 
 use super::import::{into_node, local_actor};
 use super::output::{self, Format, Progress};
 use super::read::{Source as Answers, print_trail};
-use super::rebuild::on_progress;
+use super::rebuild::progress::told_as_one;
 use super::{Context, Exit, Failure, serve};
 use crate::config::{Roles, Source};
 use crate::http;
@@ -161,12 +160,8 @@ async fn replay_and_compare(node: &Node, scratch: &std::path::Path) -> Result<Co
     let fresh = Arc::new(SqliteStore::open(&scratch.join("replayed.sqlite")).await.map_err(failed)?);
     fresh.create_version(Version::FIRST, SystemEnvironment.now()).await.map_err(failed)?;
     let progress = Arc::new(Progress::new("replay", "records"));
-    let replay = Replay {
-        log: node.log(),
-        store: fresh.clone(),
-        on_progress: on_progress(progress.clone()),
-        cancel: CancellationToken::new(),
-    };
+    let replay =
+        Replay { on_progress: told_as_one(progress.clone()), ..Replay::new(node.log(), fresh.clone()) };
     let replayed = replay_into(&replay, Version::FIRST).await;
     progress.done();
     replayed.map_err(|error| Failure::new(Exit::VerificationFailed, error))?;

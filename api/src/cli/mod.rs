@@ -10,6 +10,7 @@ mod health;
 mod import;
 mod init;
 mod output;
+mod projections;
 mod read;
 mod rebuild;
 mod serve;
@@ -50,8 +51,11 @@ enum Command {
     Init,
     /// Import real input into a ledger
     Import(import::Args),
-    /// Make the read tables again from the first record of the log
-    Rebuild,
+    /// Make the read tables again from the first record of the log, beside those in use
+    Rebuild(rebuild::Args),
+    /// Look at the versions of the read tables, switch between them, remove one
+    #[command(subcommand)]
+    Projections(projections::Projections),
     /// Look at stock levels and movements
     #[command(subcommand)]
     Stock(read::Stock),
@@ -181,7 +185,8 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Serve => serve::run(context).await,
         Command::Init => init::run(context).await,
         Command::Import(args) => import::run(args, context).await,
-        Command::Rebuild => rebuild::run(context).await,
+        Command::Rebuild(args) => rebuild::run(args, context).await,
+        Command::Projections(command) => projections::run(command, context).await,
         Command::Stock(command) => read::stock(command, context).await,
         Command::Order(command) => read::order(command, context).await,
         Command::Tail(args) => tail::run(args, context).await,

@@ -2,11 +2,12 @@
 
 #![expect(clippy::print_stderr, reason = "this is the one place that writes to the terminal")]
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 /// How data is printed.
@@ -29,6 +30,13 @@ pub(super) fn json(value: &impl serde::Serialize) -> io::Result<()> {
     } else {
         serde_json::to_writer(&mut stdout, value)?;
     }
+    writeln!(stdout)
+}
+
+/// Prints a value as one line of JSON, one of many.
+pub(super) fn json_line(value: &impl serde::Serialize) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, value)?;
     writeln!(stdout)
 }
 
@@ -125,4 +133,70 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Progress of work in partitions: a bar for each on a terminal, a line for all of them every few seconds elsewhere.
+pub(super) struct Bars {
+    what: &'static str,
+    drawn: Option<MultiProgress>,
+    began: Instant,
+    partitions: std::sync::Mutex<(Instant, BTreeMap<u16, Partition>)>,
+}
+
+struct Partition {
+    done: u64,
+    total: u64,
+    bar: Option<ProgressBar>,
+}
+
+impl Bars {
+    pub(super) fn new(what: &'static str) -> Self {
+        let drawn = io::stderr().is_terminal().then(MultiProgress::new);
+        let now = Instant::now();
+        Self { what, drawn, began: now, partitions: std::sync::Mutex::new((now, BTreeMap::new())) }
+    }
+
+    /// How far one partition is, in records; `per_second` are the events of all.
+    pub(super) fn set(&self, partition: u16, done: u64, total: u64, per_second: u64) {
+        let mut guard = self.partitions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (told, partitions) = &mut *guard;
+        let known = partitions.entry(partition).or_insert_with(|| {
+            let bar = self.drawn.as_ref().map(|drawn| drawn.add(partition_bar(partition)));
+            Partition { done, total, bar }
+        });
+        (known.done, known.total) = (done, total);
+        if let Some(bar) = &known.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.set_message(format!("{per_second} events/s in all"));
+            return;
+        }
+        if told.elapsed() < PLAIN_PROGRESS_EVERY {
+            return;
+        }
+        *told = Instant::now();
+        let sum = |of: fn(&Partition) -> u64| partitions.values().map(of).sum::<u64>();
+        let (done, total) = (sum(|one| one.done), sum(|one| one.total));
+        let rate = u128::from(done) * 1_000 / self.began.elapsed().as_millis().max(1);
+        let left = u128::from(total.saturating_sub(done)).checked_div(rate).unwrap_or_default();
+        let (what, begun) = (self.what, partitions.len());
+        say(format!(
+            "{what}: {done} of {total} records in {begun} partitions, {per_second} events per second, {left} s left"
+        ));
+    }
+
+    pub(super) fn done(&self) {
+        if let Some(drawn) = &self.drawn {
+            // What cannot be cleared stays to be seen.
+            let _ = drawn.clear();
+        }
+    }
+}
+
+fn partition_bar(partition: u16) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "partition {prefix:>4} [{bar:32}] {human_pos}/{human_len}  {eta} left  {msg}",
+    );
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(partition.to_string())
 }

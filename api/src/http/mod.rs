@@ -24,6 +24,7 @@ mod orders;
 mod page;
 mod paths;
 pub mod problem;
+mod projections;
 mod read;
 mod render;
 mod segments;
@@ -38,6 +39,8 @@ use axum::Router;
 use stockledger_projections::{Progress, Queries};
 use stockledger_schemas::{Actor, LedgerId};
 use stockledger_writer::{Environment, Ledger};
+
+use crate::versions::Versions;
 
 pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
@@ -71,6 +74,8 @@ pub struct Roles {
     pub projector: Option<Progress>,
     /// Answers from the read tables.
     pub api: Option<Queries>,
+    /// Looks after the versions of the read tables, where there are any.
+    pub versions: Option<Versions>,
 }
 
 /// What handlers work with. Clones are cheap and the same.
@@ -108,6 +113,12 @@ impl App {
         self.0.roles.writer.as_ref().ok_or_else(no_writer)
     }
 
+    /// The versions of the read tables, or the problem that this node has none.
+    fn versions(&self) -> Result<&Versions, Problem> {
+        let no_tables = || Problem::new(Code::NotFound, "this node has no read tables");
+        self.0.roles.versions.as_ref().ok_or_else(no_tables)
+    }
+
     /// The queries, or the problem that this node answers none.
     fn queries(&self) -> Result<&Queries, Problem> {
         let no_api =
@@ -131,6 +142,7 @@ pub fn router(app: App) -> Router {
         .merge(orders::router())
         .merge(bulk::router())
         .merge(operation::router())
+        .merge(projections::router())
         .merge(problem::pages::router())
         .fallback(edge::unknown_route)
         .method_not_allowed_fallback(edge::method_not_allowed)

@@ -6,11 +6,9 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::json;
-use stockledger_projections::read::VersionState;
-use stockledger_projections::views::AsOf;
 use stockledger_projections::{Activity, Status};
 use stockledger_schemas::limits::{LINES_MAX, QUANTITY_MAX};
-use stockledger_schemas::{PartitionId, Position, Timestamp};
+use stockledger_schemas::{PartitionId, Position};
 use stockledger_writer::{PartitionStatus, WriterState};
 
 use crate::http::list::{LIMIT_DEFAULT, LIMIT_MAX};
@@ -22,7 +20,6 @@ use crate::http::{App, BULK_IN_FLIGHT_MAX, BULK_LINE_BYTES_MAX, COMMAND_BODY_BYT
 
 /// What a remembered idempotency key costs in memory, about.
 const BYTES_PER_KEY: u32 = 28;
-const MICROS_PER_SECOND: i64 = 1_000_000;
 
 pub(super) fn router() -> axum::Router<App> {
     axum::Router::new()
@@ -30,7 +27,6 @@ pub(super) fn router() -> axum::Router<App> {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/v1/info", get(info))
-        .route("/v1/projections", get(projections))
 }
 
 async fn front(headers: HeaderMap) -> Response {
@@ -145,7 +141,7 @@ fn api_check(ready: bool) -> Check {
     }
 }
 
-fn activity_of(status: &Status) -> (&'static str, Option<String>) {
+pub(super) fn activity_of(status: &Status) -> (&'static str, Option<String>) {
     match &status.activity {
         Activity::Starting => ("starting", None),
         Activity::Running => ("running", None),
@@ -189,73 +185,4 @@ async fn info(
         },
     });
     respond(None, &info)
-}
-
-/// How far one partition of the read tables is. Of a projector in another process no more is known than that.
-#[derive(Debug, Serialize)]
-struct PartitionOfProjections {
-    partition: PartitionId,
-    position: Position,
-    as_of: Option<Timestamp>,
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    lag_records: Option<u64>,
-    lag_seconds: Option<u64>,
-}
-
-async fn projections(
-    State(app): State<App>,
-    Parameters(NoParameters {}): Parameters<NoParameters>,
-) -> Result<Response, Problem> {
-    let roles = app.roles();
-    let versions = match &roles.api {
-        Some(queries) => queries.versions().await?,
-        None => Vec::new(),
-    };
-    let active =
-        versions.iter().find(|version| version.state == VersionState::Active).map(|info| info.version);
-    let partitions: Vec<PartitionOfProjections> = match (&roles.projector, &roles.api) {
-        (Some(progress), _) => {
-            let now = app.node().environment.now();
-            progress.all().iter().map(|status| partition_here(status, now)).collect()
-        }
-        (None, Some(queries)) => queries.positions().await?.iter().map(partition_elsewhere).collect(),
-        (None, None) => Vec::new(),
-    };
-    respond(None, &json!({ "active_version": active, "versions": versions, "partitions": partitions }))
-}
-
-fn partition_here(status: &Status, now: Timestamp) -> PartitionOfProjections {
-    let (state, reason) = activity_of(status);
-    PartitionOfProjections {
-        partition: status.position.partition,
-        position: status.position,
-        as_of: status.recorded_at,
-        state,
-        reason,
-        lag_records: Some(status.lag()),
-        lag_seconds: lag_seconds(status, now),
-    }
-}
-
-fn partition_elsewhere(at: &AsOf) -> PartitionOfProjections {
-    PartitionOfProjections {
-        partition: at.position.partition,
-        position: at.position,
-        as_of: at.as_of,
-        state: "not projected by this node",
-        reason: None,
-        lag_records: None,
-        lag_seconds: None,
-    }
-}
-
-/// How old the last decision is that the tables include, as long as the log has more.
-fn lag_seconds(status: &Status, now: Timestamp) -> Option<u64> {
-    if status.lag() == 0 {
-        return Some(0);
-    }
-    let age = now.micros().saturating_sub(status.recorded_at?.micros()).max(0);
-    u64::try_from(age / MICROS_PER_SECOND).ok()
 }

@@ -13,6 +13,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use serde_json::Value;
 use stockledger::http::{self, App, Node, Roles};
+use stockledger::versions::Versions;
 use stockledger_log::{Log, MemoryLog};
 use stockledger_projections::{Activity, Projector, Queries, SqliteStore, Status, Store};
 use stockledger_schemas::{Name, PartitionId};
@@ -110,7 +111,7 @@ impl Service {
         let stop_projector = CancellationToken::new();
         let port_of_store: Arc<dyn Store> = store.clone();
         let projector = Projector::start(
-            port,
+            port.clone(),
             port_of_store.clone(),
             stockledger_projections::Options::default(),
             environment.now(),
@@ -118,7 +119,8 @@ impl Service {
         );
         let projector = projector.await.expect("a projector starts");
         let progress = projector.progress();
-        let queries = Queries::new(port_of_store, Some(progress.clone()));
+        let queries = Queries::new(port_of_store.clone(), Some(progress.clone()));
+        let versions = Versions::new(port, port_of_store, environment.clone(), Some(projector.look()));
         let node = Node {
             ledger_id: identity.ledger_id,
             partitions: identity.partitions,
@@ -126,8 +128,12 @@ impl Service {
             projections: "sqlite",
             environment,
         };
-        let roles =
-            Roles { writer: Some(ledger.clone()), projector: Some(progress), api: Some(queries.clone()) };
+        let roles = Roles {
+            writer: Some(ledger.clone()),
+            projector: Some(progress),
+            api: Some(queries.clone()),
+            versions: Some(versions),
+        };
         let router = http::router(App::new(node, roles));
         Self {
             router,

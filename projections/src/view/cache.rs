@@ -50,12 +50,7 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         }
     }
 
-    pub(super) fn note_missing(
-        &self,
-        site: &SiteId,
-        key: &K,
-        missing: &mut HashMap<SiteId, Vec<K>>,
-    ) {
+    pub(super) fn note_missing(&self, site: &SiteId, key: &K, missing: &mut HashMap<SiteId, Vec<K>>) {
         if self.get(site, key).is_none() {
             match missing.get_mut(site) {
                 Some(keys) => keys.push(key.clone()),

@@ -18,7 +18,7 @@ use stockledger_log::memory::{Faults, MemoryLog};
 use stockledger_log::{Entry, Log};
 use stockledger_projections::compare::compare;
 use stockledger_projections::projector::ensure_active;
-use stockledger_projections::rebuild::{self, Error, Rebuilt, Replay, SwitchWhen, WORKERS_DEFAULT, replay_into};
+use stockledger_projections::rebuild::{self, Error, Rebuilt, Replay, SwitchWhen, replay_into};
 use stockledger_projections::versions::Owner;
 use stockledger_projections::{Options, Progress, Projector, SqliteStore, Status, Store, Version};
 use stockledger_schemas::{
@@ -333,13 +333,7 @@ impl TestStore {
 
 /// A replay that nobody watches.
 pub(crate) fn replay(log: Arc<dyn Log>, store: &Arc<dyn Store>) -> Replay {
-    Replay {
-        log,
-        store: Arc::clone(store),
-        on_progress: Arc::new(|_| {}),
-        workers: WORKERS_DEFAULT,
-        cancel: CancellationToken::new(),
-    }
+    Replay::new(log, Arc::clone(store))
 }
 
 /// Somebody who fills a version; no two are the same.
@@ -388,9 +382,9 @@ impl Running {
         let is_level = || {
             let statuses = self.progress.of_version(version);
             let is_reached = |head: &Position| {
-                statuses.iter().any(|status| {
-                    status.position.partition == head.partition && status.position >= *head
-                })
+                statuses
+                    .iter()
+                    .any(|status| status.position.partition == head.partition && status.position >= *head)
             };
             ledger.heads().iter().all(is_reached)
         };

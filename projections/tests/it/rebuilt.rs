@@ -6,16 +6,16 @@ use proptest::prelude::{Strategy, prop, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use stockledger_domain::Command;
 use stockledger_projections::compare::{Comparison, What, compare};
-use stockledger_projections::rebuild::{Error, Replay, replay_into};
 use stockledger_projections::read::{self, VersionState};
+use stockledger_projections::rebuild::{Error, Replay, replay_into};
 use stockledger_projections::value::Value;
 use stockledger_projections::{Halted, Version};
 use stockledger_schemas::{Disposition, HoldReason, PartitionId};
 use tokio_util::sync::CancellationToken;
 
 use crate::common::{
-    Ledger, Running, TestStore, adjust, cancel, count, hold, note, now, place, rebuild, receive, release, replay,
-    ship, take_back,
+    Ledger, Running, TestStore, adjust, cancel, count, hold, note, now, place, rebuild, receive, release,
+    replay, ship, take_back,
 };
 
 const SITES: [&str; 3] = ["north", "south", "west"];

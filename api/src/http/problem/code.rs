@@ -94,8 +94,10 @@ codes! {
         "Less is left of the hold than the command wants to release.";
     QuantityLimit = CONFLICT "quantity-limit" final "Quantity limit"
         "A balance would go beyond 2^53 - 1, the largest quantity of the ledger.";
+    VersionState = CONFLICT "version-state" final "Version does not allow this"
+        "The version of the read tables stands where this is not possible: it is in use, it is not whole yet, other code made it, or its rows are not those of the version in use. The detail says which; GET /v1/projections shows all versions. Nothing was changed.";
     InProgress = CONFLICT "in-progress" retry "In progress"
-        "A command with the same idempotency key is being decided at this moment. Send it again to learn the outcome.";
+        "A command with the same idempotency key is being decided at this moment, or a rebuild is running. Send it again later to learn the outcome.";
     BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" final "Body too large"
         "The body is longer than the limit, or the decision would not fit in one record. Split the command.";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" final "Unsupported media type"

@@ -12,7 +12,8 @@ use stockledger::http::{self, App, Node, Roles};
 use stockledger::import::{self, Remote, Report, Source};
 use stockledger_log::Log;
 use stockledger_projections::compare::compare;
-use stockledger_projections::rebuild::{Replay, rebuild};
+use stockledger_projections::rebuild::{Replay, SwitchWhen, rebuild};
+use stockledger_projections::versions::Owner;
 use stockledger_projections::{Options as FollowOptions, Projector, Queries, Store, Version};
 use stockledger_schemas::{Actor, Name, Nonce, Timestamp};
 use stockledger_writer::{Environment, Ledger, Options, SystemEnvironment, genesis};
@@ -69,8 +70,12 @@ impl Stack {
             projections: "any",
             environment,
         };
-        let roles =
-            Roles { writer: Some(ledger.clone()), projector: Some(projector.progress()), api: Some(queries) };
+        let roles = Roles {
+            writer: Some(ledger.clone()),
+            projector: Some(projector.progress()),
+            api: Some(queries),
+            versions: None,
+        };
         let router = http::router(App::new(node, roles));
         Self { name, log, store, ledger, projector, router, stop }
     }
@@ -247,14 +252,11 @@ async fn every_table_and_every_answer_is_the_same_on_every_log_and_store() {
 }
 
 async fn rebuild_tables(stack: &Stack) -> Version {
-    let replay = Replay {
-        log: stack.log.clone(),
-        store: stack.store.clone(),
-        on_progress: Arc::new(|_| {}),
-        cancel: CancellationToken::new(),
-    };
-    let rebuilt = rebuild(&replay, SystemEnvironment.now()).await.unwrap();
-    assert_eq!(rebuilt.replaced, Some(Version::FIRST), "{}", stack.name);
+    let replay = Replay::new(stack.log.clone(), stack.store.clone());
+    let owner = Owner::new(format!("the test of {}", stack.name));
+    let rebuilt = rebuild(&replay, &owner, SwitchWhen::Level, SystemEnvironment.now()).await.unwrap();
+    let switched = rebuilt.switched.unwrap();
+    assert_eq!((switched.from, switched.is_compared), (Version::FIRST, true), "{}", stack.name);
     rebuilt.version
 }
 

@@ -12,8 +12,8 @@ use stockledger_schemas::{Disposition, HoldReason, SiteId};
 
 use super::database::{Database, MARIADB, MYSQL};
 use crate::common::{
-    Ledger, Running, TestStore, adjust, cancel, count, hold, id, note, now, order, place, rebuild, receive, release,
-    replay, ship, take_back,
+    Ledger, Running, TestStore, adjust, cancel, count, hold, id, note, now, order, place, rebuild, receive,
+    release, replay, ship, take_back,
 };
 
 const SITES: [&str; 3] = ["East", "east", "north-1"];
