@@ -4,6 +4,7 @@ mod append;
 mod events;
 mod generate;
 mod load;
+mod order_steps;
 mod place;
 mod server;
 
@@ -44,6 +45,14 @@ stocked, which takes about as many events as there are items at all sites. Then 
 partly shipped, cancelled, returned or refused; deliveries, counts, adjustments and holds; some facts are late. Times begin
 with the year 2024 and go on for about a year. The same options with as many partitions make the same records, byte for byte.")]
     Generate(generate::Args),
+    /// The steps of the first accepted orders of the log as JSON lines, for other software to replay
+    #[command(
+        after_help = "Example: stockledger bench order-steps --count 5000 --out orders.ndjson --data-dir big
+
+A line has the members site, order_id, type (placed, shipped, cancelled or returned) and lines, each with sku and quantity;
+all lines of an order stand in the order in which they happened."
+    )]
+    OrderSteps(order_steps::Args),
 }
 
 /// How it is measured.
@@ -68,6 +77,7 @@ pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure
     match command {
         Bench::Orders(args) => orders(args, context).await,
         Bench::Generate(args) => generate::run(args, context).await,
+        Bench::OrderSteps(args) => order_steps::run(args, context).await,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod commands;
 mod crash;
+mod generate;
 mod import;
 #[allow(dead_code, reason = "shared with the tests on real servers")]
 mod load;
