@@ -2,6 +2,7 @@
 
 mod equivalence;
 mod faults;
+mod generate;
 mod program;
 mod servers;
 mod storage;
