@@ -20,6 +20,7 @@ mod address;
 const FILE_DEFAULT: &str = "stockledger.toml";
 const LOG_FILE: &str = "log.sqlite";
 const PROJECTIONS_FILE: &str = "projections.sqlite";
+const AUDIT_KEY_FILE: &str = "audit.key";
 /// Not a flag: what stands on a command line can be seen by everybody on the machine.
 const PASSWORD_VARIABLE: &str = "STOCKLEDGER_PROJECTIONS_PASSWORD";
 
@@ -54,6 +55,9 @@ pub struct Flags {
         hide_env_values = true
     )]
     pub projections_password_file: Option<PathBuf>,
+    /// The key that signs checkpoints, made by `init` [default: audit.key in the data directory]
+    #[arg(long, global = true, value_name = "FILE", env = "STOCKLEDGER_AUDIT_KEY", hide_env_values = true)]
+    pub audit_key: Option<PathBuf>,
     /// How safe a Kafka topic must be: production, or dev for a single broker [default: production]
     #[arg(long, global = true, value_name = "PROFILE", env = "STOCKLEDGER_PROFILE", hide_env_values = true)]
     pub profile: Option<String>,
@@ -89,6 +93,7 @@ struct File {
     log: Option<String>,
     projections: Option<String>,
     projections_password_file: Option<PathBuf>,
+    audit_key: Option<PathBuf>,
     profile: Option<String>,
     listen: Option<String>,
     roles: Option<Vec<String>>,
@@ -139,6 +144,8 @@ pub struct Settings {
     pub log: Setting<LogAddress>,
     /// The read tables, with the password if one was given.
     pub projections: Setting<ProjectionsAddress>,
+    /// The file with the key that signs checkpoints.
+    pub audit_key: Setting<PathBuf>,
     /// How safe a Kafka topic must be.
     pub profile: Setting<Profile>,
     /// Where to answer HTTP.
@@ -265,6 +272,9 @@ impl Settings {
         let projections = layers.pick("projections", flags.projections.clone(), file.projections, || {
             in_data_dir(PROJECTIONS_FILE)
         });
+        let audit_key = layers.pick("audit_key", flags.audit_key.clone(), file.audit_key, || {
+            data_dir.value.join(AUDIT_KEY_FILE)
+        });
         let profile =
             layers.pick("profile", flags.profile.clone(), file.profile, || Profile::Production.to_string());
         let password_file = flags.projections_password_file.clone().or(file.projections_password_file);
@@ -286,6 +296,7 @@ impl Settings {
             roles: parse("roles", roles)?,
             node: parse("node", node)?,
             data_dir,
+            audit_key,
             partitions,
             insecure,
         })
@@ -310,6 +321,7 @@ impl Settings {
             data_dir: Setting { value: directory.to_path_buf(), source: self.data_dir.source.clone() },
             log: moved(LogAddress::Sqlite(directory.join(LOG_FILE))),
             projections: moved(ProjectionsAddress::Sqlite(directory.join(PROJECTIONS_FILE))),
+            audit_key: moved(directory.join(AUDIT_KEY_FILE)),
             ..self.clone()
         }
     }
@@ -328,6 +340,12 @@ impl Settings {
         self.data_dir.value.join("snapshots")
     }
 
+    /// Where trees and checkpoints are kept.
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        self.data_dir.value.join("audit")
+    }
+
     /// Every setting as name, value and source, for people.
     #[must_use]
     pub fn rows(&self) -> Vec<(&'static str, String, String)> {
@@ -338,6 +356,7 @@ impl Settings {
             ("data_dir", self.data_dir.value.display().to_string(), self.data_dir.source.to_string()),
             row("log", &self.log),
             row("projections", &self.projections),
+            ("audit_key", self.audit_key.value.display().to_string(), self.audit_key.source.to_string()),
             row("profile", &self.profile),
             row("listen", &self.listen),
             row("roles", &self.roles),

@@ -1,7 +1,10 @@
 //! The composition root: which log, which tables, which roles, started and stopped in the right order.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use stockledger_audit::key::public_path;
+use stockledger_audit::{Notary, Proofs, SigningKey, VerifierKey, key, notary};
 use stockledger_log::Log;
 use stockledger_projections::projector::{self, Projector};
 use stockledger_projections::store::{self, Store};
@@ -11,7 +14,7 @@ use stockledger_writer::genesis::Identity;
 use stockledger_writer::{Environment, Ledger, Options, SystemEnvironment, genesis};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{LogAddress, Roles, Settings};
+use crate::config::{LogAddress, Roles, Settings, Source};
 use crate::data_dir::{self, Lock};
 use crate::http;
 use crate::storage::{self, Access};
@@ -35,6 +38,12 @@ pub enum Error {
     /// The read tables cannot be followed.
     #[error("starting the projector")]
     Projector(#[source] store::Error),
+    /// The key that signs checkpoints cannot be used.
+    #[error(transparent)]
+    Key(#[from] key::Error),
+    /// The key that signs checkpoints is not where it was said to be.
+    #[error("there is no audit key at {0}; make one there with `stockledger init`, or name another file")]
+    NoKey(PathBuf),
 }
 
 impl Error {
@@ -47,6 +56,8 @@ impl Error {
             Self::Genesis(error) => !error.is_passing(),
             Self::Writer(error) => !error.is_passing(),
             Self::Projector(error) => !error.is_retryable(),
+            Self::Key(error) => !matches!(error, key::Error::File { .. } | key::Error::Random(_)),
+            Self::NoKey(_) => true,
         }
     }
 
@@ -54,7 +65,7 @@ impl Error {
     #[must_use]
     pub const fn is_not_ready(&self) -> bool {
         match self {
-            Self::DataDir(_) => false,
+            Self::DataDir(_) | Self::Key(_) | Self::NoKey(_) => false,
             Self::Genesis(error) => error.is_passing(),
             Self::Writer(error) => error.is_passing(),
             Self::Storage(error) => error.is_not_ready(),
@@ -63,19 +74,21 @@ impl Error {
     }
 }
 
-/// Makes a ledger where the settings say, or checks the one that is there. Any number of processes may do it at once.
+/// Makes a ledger where the settings say, or checks the one that is there, and makes the key that signs its checkpoints if
+/// there is none. Any number of processes may do it at once.
 ///
 /// # Errors
 /// [`Error`].
-pub async fn initialise(settings: &Settings) -> Result<Identity, Error> {
+pub async fn initialise(settings: &Settings) -> Result<(Identity, VerifierKey), Error> {
     let log = storage::create_log(settings).await?;
     let identity = genesis::initialise(log.as_ref(), &SystemEnvironment).await?;
     log.close().await;
+    let key = SigningKey::load_or_create(&settings.audit_key.value, identity.ledger_id)?;
     let store = storage::create_store(settings).await?;
     let active = projector::ensure_active(store.as_ref(), SystemEnvironment.now()).await;
     store.close().await;
     active.map_err(Error::Projector)?;
-    Ok(identity)
+    Ok((identity, key.verifier()))
 }
 
 /// A running node.
@@ -86,8 +99,19 @@ pub struct Node {
     log: Arc<dyn Log>,
     ledger: Option<Ledger>,
     tables: Option<Tables>,
+    audit: Audit,
     answers_queries: bool,
     _lock: Option<Lock>,
+}
+
+/// Who signs checkpoints and answers proofs.
+enum Audit {
+    /// This node signs.
+    Signed(Notary),
+    /// This node answers from what another has signed in the same data directory.
+    Read(Proofs),
+    /// This node has no key.
+    None,
 }
 
 /// The read tables, where a role needs them.
@@ -135,7 +159,9 @@ impl Node {
         } else {
             None
         };
+        let audit = Audit::open(settings, roles, identity, log.clone())?;
         Ok(Self {
+            audit,
             identity,
             kinds: (settings.log.value.kind(), settings.projections.value.kind()),
             log,
@@ -195,21 +221,64 @@ impl Node {
         };
         let api = self.queries().filter(|_| self.answers_queries).cloned();
         let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
-        let roles = http::Roles { writer: self.ledger.clone(), projector: self.progress(), api, versions };
-        http::App::new(node, roles)
+        let (writer, projector, audit) = (self.ledger.clone(), self.progress(), self.audit.proofs());
+        http::App::new(node, http::Roles { writer, projector, api, versions, audit })
     }
 
-    /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, the tables
-    /// are left at a checkpoint, log and tables are closed.
+    /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, all of it is
+    /// signed for, the tables are left at a checkpoint, log and tables are closed.
     pub async fn stop(self) {
         if let Some(ledger) = self.ledger {
             ledger.stop().await;
+        }
+        if let Audit::Signed(notary) = self.audit {
+            notary.stop().await;
         }
         if let Some(tables) = self.tables {
             tables.close().await;
         }
         self.log.close().await;
     }
+}
+
+impl Audit {
+    /// A node that writes in its data directory signs, if it has the key; one that only answers queries reads what was signed
+    /// there. Beside a log in a file the writer makes the key that is missing, as it makes the log: nobody runs `init` there.
+    fn open(settings: &Settings, roles: Roles, identity: Identity, log: Arc<dyn Log>) -> Result<Self, Error> {
+        let (path, ledger_id) = (&settings.audit_key.value, identity.ledger_id);
+        let directory = settings.audit();
+        if !(roles.writer || roles.projector) {
+            return Ok(Self::Read(Proofs::of_files(log, ledger_id, published_key(path), directory)));
+        }
+        let is_named = settings.audit_key.source != Source::Default;
+        let key = match SigningKey::load(path, ledger_id)? {
+            Some(key) => key,
+            None if is_named => return Err(Error::NoKey(path.clone())),
+            None if roles.writer && matches!(settings.log.value, LogAddress::Sqlite(_)) => {
+                SigningKey::load_or_create(path, ledger_id)?
+            }
+            None => {
+                tracing::warn!(path = %path.display(), "there is no audit key: no checkpoints are signed; init makes one");
+                return Ok(Self::None);
+            }
+        };
+        Ok(Self::Signed(Notary::start(log, ledger_id, key, directory, notary::Options::default())))
+    }
+
+    fn proofs(&self) -> Option<Proofs> {
+        match self {
+            Self::Signed(notary) => Some(notary.proofs()),
+            Self::Read(proofs) => Some(proofs.clone()),
+            Self::None => None,
+        }
+    }
+}
+
+/// The key that checks, as it lies beside the one that signs, which not everybody may read.
+#[must_use]
+pub fn published_key(path: &Path) -> Option<VerifierKey> {
+    let text = std::fs::read_to_string(public_path(path)).ok()?;
+    text.trim().parse().ok()
 }
 
 impl Tables {

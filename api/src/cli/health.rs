@@ -6,6 +6,7 @@ use super::output::{self, Format};
 use super::read::Server;
 use super::{Context, Exit, Failure};
 use crate::client::{self, Client};
+use crate::http::Code;
 
 pub(super) async fn run(server: Server, context: &Context) -> Result<(), Failure> {
     let url = server.server.unwrap_or_else(|| format!("http://{}", context.settings.listen.value));
@@ -19,6 +20,11 @@ pub(super) async fn run(server: Server, context: &Context) -> Result<(), Failure
 
 /// What talking to a server came to, as an exit code.
 pub(super) fn client_failure(error: client::Error) -> Failure {
-    let exit = if error.is_unreachable() { Exit::NotReady } else { Exit::Failed };
+    let exit = match error.code().and_then(Code::from_name) {
+        Some(Code::AuditInconsistent) => Exit::VerificationFailed,
+        Some(Code::AuditUnavailable) => Exit::NotReady,
+        _ if error.is_unreachable() => Exit::NotReady,
+        _ => Exit::Failed,
+    };
     Failure::new(exit, error)
 }

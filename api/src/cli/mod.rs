@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr. Exit codes are an interface; they stand in the help and in the README.
 
+mod audit;
 mod bench;
 mod config;
 mod decode;
@@ -62,6 +63,9 @@ enum Command {
     /// Look at orders and their trails
     #[command(subcommand)]
     Order(read::Order),
+    /// Get and check signed checkpoints, and proofs of what is in the ledger
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Print the decisions of the log
     Tail(tail::Args),
     /// Print raw records of the log as JSON
@@ -189,6 +193,7 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Projections(command) => projections::run(command, context).await,
         Command::Stock(command) => read::stock(command, context).await,
         Command::Order(command) => read::order(command, context).await,
+        Command::Audit(command) => audit::run(command, context).await,
         Command::Tail(args) => tail::run(args, context).await,
         Command::Decode(args) => decode::run(&args),
         Command::Health(server) => health::run(server, context).await,

@@ -45,6 +45,11 @@ pub(super) fn line(text: impl std::fmt::Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
+/// Prints text that ends with a newline of its own.
+pub(super) fn text(text: impl std::fmt::Display) -> io::Result<()> {
+    write!(io::stdout().lock(), "{text}")
+}
+
 /// Says something that is not data.
 pub(super) fn say(text: impl std::fmt::Display) {
     eprintln!("{text}");

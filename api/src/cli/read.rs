@@ -11,7 +11,7 @@ use super::output::{self, Format, cell};
 use super::{Context, Exit, Failure};
 use crate::client::Client;
 use crate::config::Roles;
-use crate::http;
+use crate::http::{self, Code};
 use crate::node::Node;
 use crate::text::segment;
 
@@ -231,7 +231,12 @@ pub(super) async fn with_source<T>(
 }
 
 fn refused(status: StatusCode, problem: &Value) -> Failure {
-    let exit = if status == StatusCode::SERVICE_UNAVAILABLE { Exit::NotReady } else { Exit::Failed };
+    let code = problem.get("code").and_then(Value::as_str).unwrap_or_default();
+    let exit = match Code::from_name(code) {
+        Some(Code::AuditInconsistent) => Exit::VerificationFailed,
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => Exit::NotReady,
+        _ => Exit::Failed,
+    };
     let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("the request was refused");
     Failure::text(exit, detail)
 }

@@ -11,6 +11,7 @@
 //!
 //! Start reading at [`router`], then `command.rs` for what commands and `read.rs` for what reads have in common.
 
+mod audit;
 mod body;
 mod bulk;
 mod command;
@@ -36,6 +37,7 @@ mod stock_levels;
 use std::sync::Arc;
 
 use axum::Router;
+use stockledger_audit::Proofs;
 use stockledger_projections::{Progress, Queries};
 use stockledger_schemas::{Actor, LedgerId};
 use stockledger_writer::{Environment, Ledger};
@@ -76,6 +78,8 @@ pub struct Roles {
     pub api: Option<Queries>,
     /// Looks after the versions of the read tables, where there are any.
     pub versions: Option<Versions>,
+    /// Answers checkpoints and proofs.
+    pub audit: Option<Proofs>,
 }
 
 /// What handlers work with. Clones are cheap and the same.
@@ -125,6 +129,15 @@ impl App {
             || Problem::new(Code::NotFound, "this node answers no queries: it does not play the role api");
         self.0.roles.api.as_ref().ok_or_else(no_api)
     }
+
+    /// What answers checkpoints and proofs, or the problem that this node has no key.
+    fn proofs(&self) -> Result<&Proofs, Problem> {
+        let no_key = || {
+            let detail = "this node signs no checkpoints: it has no audit key; `stockledger init` makes one";
+            Problem::new(Code::AuditUnavailable, detail)
+        };
+        self.0.roles.audit.as_ref().ok_or_else(no_key)
+    }
 }
 
 /// Who does what the request asks for.
@@ -141,6 +154,7 @@ pub fn router(app: App) -> Router {
         .merge(stock_levels::router())
         .merge(orders::router())
         .merge(bulk::router())
+        .merge(audit::router())
         .merge(operation::router())
         .merge(projections::router())
         .merge(problem::pages::router())

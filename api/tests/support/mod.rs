@@ -133,6 +133,7 @@ impl Service {
             projector: Some(progress),
             api: Some(queries.clone()),
             versions: Some(versions),
+            audit: None,
         };
         let router = http::router(App::new(node, roles));
         Self {

@@ -115,13 +115,13 @@ impl InclusionProof {
             Err(error) => return Err(Error::Record(error.to_string())),
         };
         let position = Position::new(checkpoint.partition, decision.seq);
-        same("the position", position, self.position)?;
-        same("the leaf", decision.seq.checked_sub(1).unwrap_or(u64::MAX), self.leaf_index)?;
-        same("the tree size", checkpoint.size, self.tree_size)?;
+        same("the position", &position, &self.position)?;
+        same("the leaf", &decision.seq.checked_sub(1).unwrap_or(u64::MAX), &self.leaf_index)?;
+        same("the tree size", &checkpoint.size, &self.tree_size)?;
         let chain_hash = decision_hash(&self.record);
-        same("the chain hash", chain_hash, self.chain_hash)?;
+        same("the chain hash", &chain_hash, &self.chain_hash)?;
         if decision.seq == checkpoint.size {
-            same("the chain hash of the checkpoint", chain_hash, checkpoint.chain_hash)?;
+            same("the chain hash of the checkpoint", &chain_hash, &checkpoint.chain_hash)?;
         }
         let (leaf, size) = (leaf_hash(&chain_hash), checkpoint.size);
         if self.inclusion.len() > PROOF_HASHES_MAX
@@ -143,13 +143,13 @@ impl ConsistencyProof {
         let note = self.checkpoint.as_deref().ok_or(Error::Unsigned)?;
         let signed = SignedCheckpoint::open(note, keys)?;
         let until = signed.checkpoint();
-        same("the origin", since.origin(), until.origin())?;
-        same("the beginning", since.position(), self.from)?;
-        same("the root at the beginning", since.root, self.from_root)?;
-        same("the end", until.position(), self.to)?;
-        same("the root at the end", until.root, self.to_root)?;
+        same("the origin", &since.origin(), &until.origin())?;
+        same("the beginning", &since.position(), &self.from)?;
+        same("the root at the beginning", &since.root, &self.from_root)?;
+        same("the end", &until.position(), &self.to)?;
+        same("the root at the end", &until.root, &self.to_root)?;
         if since.size == until.size {
-            same("the chain hash", since.chain_hash, until.chain_hash)?;
+            same("the chain hash", &since.chain_hash, &until.chain_hash)?;
         }
         let proof = &self.consistency;
         if proof.len() > PROOF_HASHES_MAX
@@ -161,7 +161,7 @@ impl ConsistencyProof {
     }
 }
 
-fn same<T: PartialEq + ToString>(what: &'static str, expected: T, found: T) -> Result<(), Error> {
+fn same<T: PartialEq + ToString>(what: &'static str, expected: &T, found: &T) -> Result<(), Error> {
     if expected == found {
         return Ok(());
     }

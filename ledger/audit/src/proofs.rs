@@ -176,7 +176,7 @@ impl Proofs {
         let last = Position::new(partition, size);
         let index = position.seq.checked_sub(1).ok_or(Error::Undecided { position, last })?;
         let (leaf, path) = self
-            .from_tree(partition, move |tree| Ok((tree.leaf(index)?, inclusion(tree, index, size)?)))
+            .ask_tree(partition, move |tree| Ok((tree.leaf(index)?, inclusion(tree, index, size)?)))
             .await?;
         let record = self.0.log.fetch(partition.0, leaf.offset).await?;
         let (Some(path), Some(record)) = (path, record) else { return Err(self.damaged(partition)) };
@@ -209,7 +209,7 @@ impl Proofs {
         let to = to.unwrap_or(last.position());
         let (old, new) = (from.seq, to.seq);
         let (from_root, to_root, proof, signed_root) = self
-            .from_tree(partition, {
+            .ask_tree(partition, {
                 let size = last.size;
                 move |tree| {
                     let proof = consistency(tree, old, new)?.unwrap_or_default();
@@ -288,7 +288,7 @@ impl Proofs {
         Err(unavailable(format!("the checkpoint {} is of another ledger", path.display())))
     }
 
-    async fn from_tree<T: Send + 'static>(
+    async fn ask_tree<T: Send + 'static>(
         &self,
         partition: PartitionId,
         read: impl FnOnce(&TreeReader) -> Result<T, tree::Error> + Send + 'static,

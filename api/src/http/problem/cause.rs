@@ -1,5 +1,6 @@
 //! The one place where what the ledger, a decision or the store says becomes a problem.
 
+use stockledger_audit::proofs;
 use stockledger_projections::store;
 use stockledger_schemas::event::{CommandRefused, OutOfStock, RefusedLine};
 use stockledger_schemas::refusal::{
@@ -49,6 +50,25 @@ impl From<store::Error> for Problem {
             Self::new(Code::ProjectionUnavailable, detail).because(error)
         } else {
             Self::internal(error)
+        }
+    }
+}
+
+impl From<proofs::Error> for Problem {
+    fn from(error: proofs::Error) -> Self {
+        let text = error.to_string();
+        match error {
+            proofs::Error::NoSuchPartition { .. } | proofs::Error::Undecided { .. } => {
+                Self::new(Code::NotFound, text)
+            }
+            proofs::Error::Backwards { .. } => Self::new(Code::MalformedRequest, text),
+            proofs::Error::NotSignedYet { .. } | proofs::Error::Unavailable { .. } => {
+                Self::new(Code::AuditUnavailable, text)
+            }
+            proofs::Error::Inconsistent { .. } => Self::new(Code::AuditInconsistent, text),
+            proofs::Error::Log(_) => {
+                Self::new(Code::AuditUnavailable, "the log does not answer at the moment").because(error)
+            }
         }
     }
 }

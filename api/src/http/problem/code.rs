@@ -110,6 +110,10 @@ codes! {
         "Too many requests came from this credential. Wait as long as Retry-After says.";
     Internal = INTERNAL_SERVER_ERROR "internal" final "Internal error"
         "The program has a fault. The details are in its log under the request id.";
+    AuditInconsistent = INTERNAL_SERVER_ERROR "audit-inconsistent" final "Log contradicts its checkpoints"
+        "The log no longer agrees with a checkpoint that was signed for it: history was changed or lost, or the data directory belongs to another ledger. No more checkpoints are signed for this partition. Keep log, data directory and checkpoints as they are, compare the log with a copy, and read docs/audit.md.";
+    AuditUnavailable = SERVICE_UNAVAILABLE "audit-unavailable" retry "Audit unavailable"
+        "There is no checkpoint or proof at the moment: this node has no key to sign with, or the tree of the partition is still being made, or what is asked for is newer than the last checkpoint. The detail says which. Commands and reads are not affected.";
     NotApplied = SERVICE_UNAVAILABLE "not-applied" retry "Not applied"
         "The command was not decided: it was given up while it waited, or the log does not answer and nothing new is taken. Nothing was recorded; send it again with the same key.";
     Overloaded = SERVICE_UNAVAILABLE "overloaded" retry "Overloaded"

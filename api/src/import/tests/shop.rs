@@ -96,6 +96,7 @@ impl Shop {
             projector: Some(progress),
             api: Some(queries.clone()),
             versions: None,
+            audit: None,
         };
         tokio::time::timeout(PATIENCE, ledger.led()).await.expect("in time").expect("a led ledger");
         Self { log, ledger, queries, app: http::App::new(node, roles), _projector: projector, _dir: dir }

@@ -75,6 +75,7 @@ impl Stack {
             projector: Some(projector.progress()),
             api: Some(queries),
             versions: None,
+            audit: None,
         };
         let router = http::router(App::new(node, roles));
         Self { name, log, store, ledger, projector, router, stop }

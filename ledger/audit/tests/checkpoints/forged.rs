@@ -129,7 +129,7 @@ async fn every_part_of_a_proof_is_held_against_the_others() {
         ("tree size", InclusionProof { tree_size: 124, ..inclusion.clone() }),
         ("chain hash", InclusionProof { chain_hash, ..inclusion.clone() }),
         ("checkpoint", InclusionProof { checkpoint: since.note().to_owned(), ..inclusion.clone() }),
-        ("path", InclusionProof { inclusion: vec![], ..inclusion.clone() }),
+        ("path", InclusionProof { inclusion: vec![], ..inclusion }),
     ];
     for (what, proof) in cases {
         assert!(proof.check(&keys).is_err(), "{what}");
