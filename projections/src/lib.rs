@@ -45,7 +45,7 @@ pub use fold::{Impossible, fold};
 pub use mysql::MysqlStore;
 pub use progress::{Activity, Progress, Status};
 pub use projector::{Options, Projector};
-pub use queries::{Direction, MovementKey, Queries, Waited};
+pub use queries::{Axis, Direction, MovementKey, Point, Queries, Then, Waited};
 pub use sqlite::SqliteStore;
 pub use stop::Halted;
 pub use store::{Activation, Commit, Select, Snapshot, Statement, Store};

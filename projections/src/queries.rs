@@ -7,7 +7,10 @@
 
 mod directory;
 mod movements;
+mod occurred;
 mod orders;
+mod past;
+mod past_orders;
 mod stock;
 #[cfg(test)]
 mod tests;
@@ -16,16 +19,17 @@ mod wait;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use stockledger_schemas::{PartitionId, Position, SiteId, Timestamp};
+use stockledger_schemas::{PartitionId, Position, SiteId};
 
 pub use self::movements::{Direction, MovementKey};
+pub use self::past::{Axis, Point, Then};
 pub use self::wait::Waited;
-use crate::progress::Progress;
+use crate::progress::{Activity, Progress};
 use crate::read;
 use crate::store::{Error, Select, Snapshot, Store};
 use crate::table::{Version, at_version};
 use crate::value::{Fields, Value};
-use crate::views::{Answer, AsOf, Page};
+use crate::views::{Answer, AsOf, Page, Stale};
 
 /// What every query returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -53,12 +57,26 @@ impl Queries {
     pub async fn positions(&self) -> Result<Vec<AsOf>> {
         let mut snapshot = self.store.snapshot().await?;
         let Some(version) = read::active(&mut *snapshot).await? else { return Ok(Vec::new()) };
-        let checkpoints = read::checkpoints(&mut *snapshot, version).await?;
+        self.reached(&mut *snapshot, version).await
+    }
+
+    /// How far every partition of a version is, by partition.
+    async fn reached(&self, snapshot: &mut dyn Snapshot, version: Version) -> Result<Vec<AsOf>> {
+        let checkpoints = read::checkpoints(snapshot, version).await?;
         let as_of = |checkpoint: &crate::Checkpoint| AsOf {
             position: checkpoint.position(),
             as_of: checkpoint.recorded_at,
+            stale: self.stale(checkpoint.partition),
         };
         Ok(checkpoints.iter().map(as_of).collect())
+    }
+
+    /// Why the tables of a partition do not go on, if they do not.
+    fn stale(&self, partition: PartitionId) -> Option<Stale> {
+        match self.progress.as_ref()?.of(partition)?.activity {
+            Activity::Halted { reason } => Some(Stale { reason }),
+            _ => None,
+        }
     }
 
     /// All versions of the tables, oldest first.
@@ -83,7 +101,8 @@ impl Queries {
             Some(seq) => seq_of(seq)?,
             None => 0,
         };
-        let at = AsOf { position: Position::new(partition, seq), as_of: fields.optional_time()? };
+        let position = Position::new(partition, seq);
+        let at = AsOf { position, as_of: fields.optional_time()?, stale: self.stale(partition) };
         Ok(Some(Moment { snapshot, version, at }))
     }
 
@@ -120,8 +139,8 @@ impl Moment {
         Ok(self.select(sql, parameters).await?.pop())
     }
 
-    const fn answer<T>(&self, value: T) -> Answer<T> {
-        Answer { at: self.at, value }
+    fn answer<T>(&self, value: T) -> Answer<T> {
+        Answer { at: self.at.clone(), value }
     }
 
     const fn position(&self, seq: u64) -> Position {
@@ -131,8 +150,7 @@ impl Moment {
 
 /// The answer of a ledger of which nothing was projected yet.
 const fn nothing_yet<T>(partition: PartitionId, value: T) -> Answer<T> {
-    const BEGIN: Option<Timestamp> = None;
-    Answer { at: AsOf { position: Position::new(partition, 0), as_of: BEGIN }, value }
+    Answer { at: AsOf::beginning(partition), value }
 }
 
 /// One row more than a page holds, to see whether there is a next page.

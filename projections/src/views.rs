@@ -1,18 +1,49 @@
 //! What queries answer with. Every type here serializes to the JSON of the HTTP contract, member for member.
 
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use stockledger_schemas::{
     Actor, CorrelationId, Currency, CustomerId, IdempotencyKey, Name, Note, OrderId, OrderStatus,
     PartitionId, Position, Reason, Reference, SiteId, Sku, Timestamp, Unit,
 };
 
-/// How far the projection was when it answered: all rows of one answer are as of exactly this position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// The state of the ledger that an answer shows: all rows of one answer are as of exactly this position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AsOf {
     /// The last decision that the answer includes; seq 0 before the first.
     pub position: Position,
-    /// When that decision was recorded; absent before the first.
+    /// When the last decision that it includes was recorded; absent before the first.
     pub as_of: Option<Timestamp>,
+    /// Present if the tables have stopped there for good.
+    #[serde(flatten)]
+    pub stale: Option<Stale>,
+}
+
+impl AsOf {
+    /// Before the first decision of a partition.
+    #[must_use]
+    pub const fn beginning(partition: PartitionId) -> Self {
+        Self { position: Position::new(partition, 0), as_of: None, stale: None }
+    }
+}
+
+/// That the tables of a partition do not follow the log any more, until somebody acts. As JSON it is the members `stale`,
+/// which is true, and `stale_reason`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// Why, and what to do.
+    pub reason: Arc<str>,
+}
+
+impl Serialize for Stale {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_struct("Stale", 2)?;
+        members.serialize_field("stale", &true)?;
+        members.serialize_field("stale_reason", &*self.reason)?;
+        members.end()
+    }
 }
 
 /// An answer about one partition, and the position that it reflects.
@@ -130,6 +161,39 @@ pub struct Order {
     pub occurred_at: Timestamp,
     /// The last decision that changed it.
     pub position: Position,
+}
+
+/// An order as of some moment of its past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum PastOrder {
+    /// It was there.
+    There(Order),
+    /// Nothing was known of it yet, though something is today.
+    NotYet(NotYet),
+}
+
+/// An order before anybody heard of it: the members of an order, of which only those that name it say anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotYet {
+    /// The site.
+    pub site: SiteId,
+    /// The caller's id.
+    pub order_id: OrderId,
+    /// None.
+    pub status: (),
+    /// None.
+    pub customer: (),
+    /// None.
+    pub currency: (),
+    /// None.
+    pub lines: [(); 0],
+    /// None.
+    pub placed_at: (),
+    /// None.
+    pub occurred_at: (),
+    /// None.
+    pub position: (),
 }
 
 /// One SKU of an order.

@@ -38,11 +38,8 @@ impl Queries {
     /// As [`Queries::site`].
     pub async fn order(&self, known: &KnownSite, order_id: &OrderId) -> Result<Option<Answer<Order>>> {
         let Some(mut moment) = self.moment(known.partition).await? else { return Ok(None) };
-        let sql = format!("SELECT {ORDER_COLUMNS} FROM {{orders}} WHERE site = ? AND order_id = ?");
-        let Some(fields) = moment.select_one(&sql, vec![(&known.site).into(), order_id.into()]).await? else {
-            return Ok(None);
-        };
-        let order = order(&moment, OrderRow::read(fields)?)?;
+        let Some(row) = order_row(&mut moment, known, order_id).await? else { return Ok(None) };
+        let order = order(&moment, row)?;
         Ok(Some(moment.answer(order)))
     }
 
@@ -105,6 +102,17 @@ impl Queries {
         }
         Ok(moment.answer(page))
     }
+}
+
+/// The row of an order, if it was ever placed.
+pub(super) async fn order_row(
+    moment: &mut Moment,
+    known: &KnownSite,
+    order_id: &OrderId,
+) -> Result<Option<OrderRow>> {
+    let sql = format!("SELECT {ORDER_COLUMNS} FROM {{orders}} WHERE site = ? AND order_id = ?");
+    let row = moment.select_one(&sql, vec![(&known.site).into(), order_id.into()]).await?;
+    row.map(OrderRow::read).transpose()
 }
 
 /// An order behind the number of the decision that placed it.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use stockledger_schemas::{HoldReason, PartitionId, Position, SiteId, Sku};
+use stockledger_schemas::{HoldReason, PartitionId, SiteId, Sku};
 
 use super::directory::text_after;
-use super::{Queries, Result, no_page, nothing_yet, one_more, page};
-use crate::read;
+use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page};
+use crate::held::Held;
 use crate::rows::StockRow;
 use crate::store::Error;
 use crate::views::{Answer, AsOf, HeldByReason, KnownSite, Page, StockLevel};
@@ -23,7 +23,7 @@ impl Queries {
         let Some(mut moment) = self.moment(known.partition).await? else { return Ok(None) };
         let sql = format!("SELECT {COLUMNS} FROM {{stock}} s WHERE s.site = ? AND s.sku = ?");
         let row = moment.select_one(&sql, vec![(&known.site).into(), sku.into()]).await?;
-        row.map(|fields| StockRow::read(fields).map(|row| level(row, moment.at))).transpose()
+        row.map(|fields| StockRow::read(fields).map(|row| level_now(row, &moment.at))).transpose()
     }
 
     /// The levels of a site by SKU, beginning after one.
@@ -43,11 +43,10 @@ impl Queries {
             "SELECT {COLUMNS} FROM {{stock}} s WHERE s.site = ? AND s.sku > ? ORDER BY s.sku LIMIT ?"
         );
         let parameters = vec![(&known.site).into(), text_after(after), one_more(limit).into()];
-        let at = moment.at;
         let rows = moment.select(&sql, parameters).await?;
         let levels = rows
             .into_iter()
-            .map(|fields| StockRow::read(fields).map(|row| level(row, at)))
+            .map(|fields| StockRow::read(fields).map(|row| level_now(row, &moment.at)))
             .collect::<Result<_>>()?;
         Ok(moment.answer(page(levels, limit, |level: &StockLevel| level.sku.clone())))
     }
@@ -64,11 +63,7 @@ impl Queries {
         limit: u32,
     ) -> Result<Page<StockLevel, SiteId>> {
         let Some(mut moment) = self.moment(PartitionId::DIRECTORY).await? else { return Ok(no_page()) };
-        let checkpoints = read::checkpoints(&mut *moment.snapshot, moment.version).await?;
-        let positions: HashMap<PartitionId, AsOf> = checkpoints
-            .iter()
-            .map(|found| (found.partition, AsOf { position: found.position(), as_of: found.recorded_at }))
-            .collect();
+        let reached = self.reached_by_partition(&mut moment).await?;
         let sql = format!(
             "SELECT d.partition_id, {COLUMNS} FROM {{stock}} s JOIN {{homes}} d ON d.site = s.site \
              WHERE s.sku = ? AND s.site > ? ORDER BY s.site LIMIT ?"
@@ -77,11 +72,18 @@ impl Queries {
         let mut levels = Vec::with_capacity(rows.len());
         for mut fields in rows {
             let partition = PartitionId(fields.number()?);
-            let begin = AsOf { position: Position::new(partition, 0), as_of: None };
-            let at = positions.get(&partition).copied().unwrap_or(begin);
-            levels.push(level(StockRow::read(fields)?, at));
+            let at = reached.get(&partition).cloned().unwrap_or_else(|| AsOf::beginning(partition));
+            levels.push(level_now(StockRow::read(fields)?, &at));
         }
         Ok(page(levels, limit, |level: &StockLevel| level.site.clone()))
+    }
+
+    pub(super) async fn reached_by_partition(
+        &self,
+        moment: &mut Moment,
+    ) -> Result<HashMap<PartitionId, AsOf>> {
+        let reached = self.reached(&mut *moment.snapshot, moment.version).await?;
+        Ok(reached.into_iter().map(|at| (at.position.partition, at)).collect())
     }
 
     /// All units that are on hand at a site.
@@ -100,23 +102,32 @@ impl Queries {
     }
 }
 
-fn level(row: StockRow, at: AsOf) -> StockLevel {
-    let held = row.held_sum();
-    let by_reason = |reason: HoldReason| row.held[reason.index()];
-    StockLevel {
-        on_hand: row.on_hand,
-        reserved: row.reserved,
-        held,
-        held_by_reason: HeldByReason {
-            damaged: by_reason(HoldReason::Damaged),
-            quality_control: by_reason(HoldReason::QualityControl),
-            safety_stock: by_reason(HoldReason::SafetyStock),
-            other: by_reason(HoldReason::Other),
-        },
-        incoming: 0,
-        available: row.on_hand - row.reserved - held,
-        site: row.site,
-        sku: row.sku,
-        at,
+fn level_now(row: StockRow, at: &AsOf) -> StockLevel {
+    let balances = Balances { on_hand: row.on_hand, reserved: row.reserved, held: row.held };
+    level(row.site, row.sku, balances, at.clone())
+}
+
+/// What is there, what of it is promised, and what of it is held by reason.
+pub(super) struct Balances {
+    pub(super) on_hand: i64,
+    pub(super) reserved: i64,
+    pub(super) held: Held,
+}
+
+pub(super) fn level(site: SiteId, sku: Sku, balances: Balances, at: AsOf) -> StockLevel {
+    let Balances { on_hand, reserved, held } = balances;
+    let held_by_reason = by_reason(held);
+    let held = held.iter().sum();
+    let available = on_hand - reserved - held;
+    StockLevel { site, sku, on_hand, reserved, held, held_by_reason, incoming: 0, available, at }
+}
+
+pub(super) fn by_reason(held: Held) -> HeldByReason {
+    let of = |reason: HoldReason| held[reason.index()];
+    HeldByReason {
+        damaged: of(HoldReason::Damaged),
+        quality_control: of(HoldReason::QualityControl),
+        safety_stock: of(HoldReason::SafetyStock),
+        other: of(HoldReason::Other),
     }
 }

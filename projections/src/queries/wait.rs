@@ -39,7 +39,7 @@ impl Queries {
     /// As [`Queries::site`].
     pub async fn wait_for(&self, positions: &[Position], deadline: Instant) -> Result<Waited> {
         loop {
-            let reached = self.reached(positions).await?;
+            let reached = self.reached_of(positions).await?;
             let is_missing = |(wanted, reached): &(&Position, &Position)| reached.seq < wanted.seq;
             let missing = || positions.iter().zip(&reached).filter(is_missing).map(|(wanted, _)| *wanted);
             let Some(wanted) = missing().next() else { return Ok(Waited::Reached) };
@@ -54,7 +54,7 @@ impl Queries {
     }
 
     /// How far the partitions of `positions` are in the active version.
-    async fn reached(&self, positions: &[Position]) -> Result<Vec<Position>> {
+    async fn reached_of(&self, positions: &[Position]) -> Result<Vec<Position>> {
         let all = self.positions().await?;
         let of = |partition: PartitionId| all.iter().find(|found| found.position.partition == partition);
         let seq = |partition| of(partition).map_or(0, |found| found.position.seq);

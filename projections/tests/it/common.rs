@@ -33,6 +33,9 @@ use tokio_util::sync::CancellationToken;
 /// What takes longer than this has failed.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Microseconds from one decision to the next.
+const TICK: i64 = 1_000;
+
 /// A log whose records are decided here.
 pub(crate) struct Ledger {
     pub(crate) log: MemoryLog,
@@ -101,12 +104,27 @@ impl Ledger {
         self.run_in(Scope::Site(SiteId::new(site).unwrap()), command)
     }
 
+    /// The same, of something that happened at another time than now.
+    pub(crate) fn run_late(&mut self, site: &str, command: Command, occurred_at: Timestamp) -> Decision {
+        let context = Context { occurred_at: Some(occurred_at), ..context_of(&command) };
+        self.run_with(Scope::Site(SiteId::new(site).unwrap()), command, context)
+    }
+
+    /// What is recorded next is recorded at the very instant of what was recorded last.
+    pub(crate) fn stop_clock_once(&mut self) {
+        self.clock -= TICK;
+    }
+
     fn run_in(&mut self, scope: Scope, command: Command) -> Decision {
+        let context = context_of(&command);
+        self.run_with(scope, command, context)
+    }
+
+    fn run_with(&mut self, scope: Scope, command: Command, context: Context) -> Decision {
         let home = match &scope {
             Scope::Directory => PartitionId::DIRECTORY,
             Scope::Site(site) => self.homes[site],
         };
-        let context = context_of(&command);
         let checked = Checked::new(scope.clone(), command, context).unwrap();
         let (state, chain) = &self.partitions[usize::from(home.0)];
         let now = Timestamp::from_micros(self.clock).unwrap();
@@ -130,7 +148,7 @@ impl Ledger {
         context: Context,
         event: Event,
     ) -> Decision {
-        self.clock += 1_000;
+        self.clock += TICK;
         let recorded_at = Timestamp::from_micros(self.clock).unwrap();
         let (state, chain) = &mut self.partitions[usize::from(home.0)];
         let decision = Decision {

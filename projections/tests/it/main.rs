@@ -6,6 +6,8 @@ mod common;
 mod fold;
 mod gate;
 mod live;
+mod past;
 mod queried;
+mod random;
 mod rebuilt;
 mod switched;

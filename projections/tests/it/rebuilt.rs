@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use proptest::prelude::{Strategy, prop, prop_oneof};
+use proptest::prelude::prop;
 use proptest::test_runner::{Config, TestRunner};
 use stockledger_domain::Command;
 use stockledger_projections::compare::{Comparison, What, compare};
@@ -10,57 +10,11 @@ use stockledger_projections::read::{self, VersionState};
 use stockledger_projections::rebuild::{Error, Replay, replay_into};
 use stockledger_projections::value::Value;
 use stockledger_projections::{Halted, Version};
-use stockledger_schemas::{Disposition, HoldReason, PartitionId};
+use stockledger_schemas::PartitionId;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{
-    Ledger, Running, TestStore, adjust, cancel, count, hold, note, now, place, rebuild, receive, release,
-    replay, ship, take_back,
-};
-
-const SITES: [&str; 3] = ["north", "south", "west"];
-const SKUS: [&str; 4] = ["A", "B", "C", "a"];
-
-fn ledger_with_sites(partitions: u16) -> Ledger {
-    let mut ledger = Ledger::new(partitions);
-    for site in SITES {
-        ledger.open_site(site);
-    }
-    ledger.register_item("A", "Apfel");
-    ledger
-}
-
-fn any_sku() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(&SKUS[..])
-}
-
-fn any_order() -> impl Strategy<Value = String> {
-    (0..12_u8).prop_map(|number| format!("o-{number}"))
-}
-
-/// Commands of every kind; many are refused, which is a fact too.
-fn any_command() -> impl Strategy<Value = Command> {
-    let lines = prop::collection::vec((any_sku(), 1..20_i64), 1..4);
-    let hold_id = || (0..5_u8).prop_map(|number| format!("h-{number}"));
-    let reason = prop::sample::select(HoldReason::ALL);
-    let disposition = prop::sample::select(vec![Disposition::Restock, Disposition::Damaged]);
-    prop_oneof![
-        3 => prop::collection::vec((any_sku(), 1..40_i64), 1..4).prop_map(|lines| receive(&lines)),
-        1 => (any_sku(), -20..20_i64).prop_filter("not zero", |(_, delta)| *delta != 0)
-            .prop_map(|line| adjust(&[line])),
-        1 => (any_sku(), 0..30_i64).prop_map(|(sku, counted)| count(sku, counted)),
-        1 => (hold_id(), any_sku(), 1..10_i64, reason)
-            .prop_map(|(hold_id, sku, quantity, reason)| hold(&hold_id, sku, quantity, reason)),
-        1 => (hold_id(), 1..10_i64).prop_map(|(hold_id, quantity)| release(&hold_id, quantity)),
-        4 => (any_order(), lines).prop_map(|(order_id, lines)| place(&order_id, &lines)),
-        3 => any_order().prop_map(|order_id| ship(&order_id, None)),
-        2 => (any_order(), any_sku(), 1..5_i64).prop_map(|(order_id, sku, quantity)| ship(&order_id, Some(&[(sku, quantity)]))),
-        1 => any_order().prop_map(|order_id| cancel(&order_id)),
-        2 => (any_order(), any_sku(), 1..5_i64, disposition)
-            .prop_map(|(order_id, sku, quantity, disposition)| take_back(&order_id, sku, quantity, disposition)),
-        1 => prop::strategy::Just(note()),
-    ]
-}
+use crate::common::{Ledger, Running, TestStore, now, place, rebuild, receive, replay, ship};
+use crate::random::{SITES, any_command, ledger_with_sites};
 
 /// Runs the commands while a projector follows, which is killed and started again now and then; then replays everything
 /// into another store.
@@ -89,7 +43,7 @@ async fn live_and_replayed(steps: Vec<(usize, Command, u8)>) -> Comparison {
 
 #[test]
 fn rebuilt_equals_live() {
-    let steps = prop::collection::vec((0..SITES.len(), any_command(), 0..12_u8), 1..120);
+    let steps = prop::collection::vec((0..SITES.len(), any_command(12), 0..12_u8), 1..120);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
     runner

@@ -1,0 +1,106 @@
+//! Stock by when things happened: what was true at an instant, as known today.
+//!
+//! A level is the sum of what moved until then, whenever it was recorded; a receipt that was booked a week late is in the
+//! levels of that week. Callers may say any time, so that these sums can be negative where the recorded balances never are:
+//! goods may have left, as somebody says, before they came.
+
+use stockledger_schemas::{SiteId, Sku, Timestamp};
+
+use super::directory::text_after;
+use super::past::Found;
+use super::stock::{Balances, level};
+use super::{Moment, Result, one_more};
+use crate::value::{Fields, Value};
+use crate::views::{KnownSite, StockLevel};
+
+/// Whether anything about the item `s` had happened by then: the decision that it was first seen by, or a movement.
+const IS_SEEN: &str = "(\
+    EXISTS (SELECT 1 FROM {trail} t WHERE t.site = s.site AND t.seq = s.first_seq AND t.occurred_at <= ?) \
+    OR EXISTS (SELECT 1 FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= ? \
+    AND x.occurred_at <= ?))";
+
+/// What moved of the items `k` until then.
+const SUMS: &str = "\
+    CAST(COALESCE(SUM(m.d_on_hand), 0) AS SIGNED), CAST(COALESCE(SUM(m.d_reserved), 0) AS SIGNED), \
+    CAST(COALESCE(SUM(CASE WHEN m.held_reason = 'damaged' THEN m.d_held ELSE 0 END), 0) AS SIGNED), \
+    CAST(COALESCE(SUM(CASE WHEN m.held_reason = 'quality_control' THEN m.d_held ELSE 0 END), 0) AS SIGNED), \
+    CAST(COALESCE(SUM(CASE WHEN m.held_reason = 'safety_stock' THEN m.d_held ELSE 0 END), 0) AS SIGNED), \
+    CAST(COALESCE(SUM(CASE WHEN m.held_reason = 'other' THEN m.d_held ELSE 0 END), 0) AS SIGNED)";
+
+const MOVED: &str =
+    "LEFT JOIN {movements} m ON m.site = k.site AND m.sku = k.sku AND m.seq <= ? AND m.occurred_at <= ?";
+
+/// The level of one item that the site has ever seen.
+pub(super) fn level_sql() -> String {
+    format!(
+        "SELECT k.is_seen, {SUMS} FROM \
+         (SELECT s.site, s.sku, CASE WHEN s.first_seq <= ? AND {IS_SEEN} THEN 1 ELSE 0 END AS is_seen \
+         FROM {{stock}} s WHERE s.site = ? AND s.sku = ? LIMIT 1) k {MOVED} GROUP BY k.is_seen"
+    )
+}
+
+/// A page of levels: the items of which anything had happened by then.
+pub(super) fn levels_sql() -> String {
+    format!(
+        "SELECT k.sku, {SUMS} FROM (SELECT s.site, s.sku FROM {{stock}} s \
+         WHERE s.site = ? AND s.sku > ? AND s.first_seq <= ? AND {IS_SEEN} ORDER BY s.sku LIMIT ?) k \
+         {MOVED} GROUP BY k.sku ORDER BY k.sku"
+    )
+}
+
+impl Moment {
+    pub(super) async fn level_occurred(
+        &mut self,
+        site: &SiteId,
+        sku: &Sku,
+        until: Timestamp,
+    ) -> Result<Option<Found>> {
+        let (seq, until) = self.bounds(until);
+        let parameters =
+            vec![seq.clone(), until.clone(), seq.clone(), until.clone(), site.into(), sku.into(), seq, until];
+        let Some(mut fields) = self.select_one(&level_sql(), parameters).await? else { return Ok(None) };
+        let is_seen = fields.int()? == 1;
+        let level = level(site.clone(), sku.clone(), sums(&mut fields)?, self.at.clone());
+        Ok(Some(Found { level, is_seen }))
+    }
+
+    pub(super) async fn levels_occurred(
+        &mut self,
+        known: &KnownSite,
+        until: Timestamp,
+        after: Option<&Sku>,
+        limit: u32,
+    ) -> Result<Vec<StockLevel>> {
+        let (seq, until) = self.bounds(until);
+        let parameters = vec![
+            (&known.site).into(),
+            text_after(after),
+            seq.clone(),
+            until.clone(),
+            seq.clone(),
+            until.clone(),
+            one_more(limit).into(),
+            seq,
+            until,
+        ];
+        let rows = self.select(&levels_sql(), parameters).await?;
+        let level = |mut fields: Fields| {
+            let sku = fields.text()?;
+            Ok(level(known.site.clone(), sku, sums(&mut fields)?, self.at.clone()))
+        };
+        rows.into_iter().map(level).collect()
+    }
+
+    /// What was known, and until when it happened.
+    fn bounds(&self, until: Timestamp) -> (Value, Value) {
+        (Value::from(self.at.position.seq), Value::Int(until.micros()))
+    }
+}
+
+fn sums(fields: &mut Fields) -> Result<Balances> {
+    Ok(Balances {
+        on_hand: fields.int()?,
+        reserved: fields.int()?,
+        held: [fields.int()?, fields.int()?, fields.int()?, fields.int()?],
+    })
+}

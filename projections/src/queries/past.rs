@@ -1,0 +1,305 @@
+//! Stock as the ledger knew it at some moment: the balances that the last movement up to then left behind.
+//!
+//! A moment is a position, or an instant, which stands for the last decision of the site that was recorded at or before
+//! it. Times of recording never fall along a partition, so that an instant of the past stands for the same decision for
+//! ever. Nothing is folded and no row is ever rewritten: an answer about the past is a look-up.
+
+use std::collections::HashMap;
+
+use stockledger_schemas::{PartitionId, SiteId, Sku, Timestamp};
+
+use super::directory::text_after;
+use super::stock::{Balances, level};
+use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page, seq_of};
+use crate::held;
+use crate::value::{Fields, Value};
+use crate::views::{Answer, AsOf, KnownSite, Page, StockLevel};
+
+/// By which of its two times a fact counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// When the ledger took it: what was known then.
+    #[default]
+    Recorded,
+    /// When it happened, as its caller says: what was true then, as known today.
+    Occurred,
+}
+
+/// A moment of the past of a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// After the last decision that was recorded at or before it.
+    Instant(Timestamp),
+    /// After this decision of the site's partition.
+    Seq(u64),
+}
+
+/// The past that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// What was known then.
+    Recorded(Point),
+    /// What was true then, as known today: what happened later is left out, what was recorded later is not.
+    Occurred(Timestamp),
+}
+
+/// The last decision of a site at or before an instant; the index has all of it.
+pub(super) const LAST_AT_INSTANT: &str = "SELECT t.seq, t.recorded_at FROM {trail} t \
+    WHERE t.site = ? AND t.recorded_at <= ? ORDER BY t.recorded_at DESC, t.seq DESC LIMIT 1";
+
+/// The last decision of a site at or before a position.
+pub(super) const LAST_AT_SEQ: &str = "SELECT t.seq, t.recorded_at FROM {trail} t \
+    WHERE t.site = ? AND t.seq <= ? ORDER BY t.seq DESC LIMIT 1";
+
+/// The number of the decision that an instant stands for, in a query about `s`.
+const SEQ_AT_INSTANT: &str = "SELECT t.seq FROM {trail} t WHERE t.site = s.site AND t.recorded_at <= ? \
+    ORDER BY t.recorded_at DESC, t.seq DESC LIMIT 1";
+
+const SEQ_AT_SEQ: &str =
+    "SELECT t.seq FROM {trail} t WHERE t.site = s.site AND t.seq <= ? ORDER BY t.seq DESC LIMIT 1";
+
+/// One level, from the moment to the balances in one statement: `p` is the decision that the moment stands for, `m` the
+/// last movement up to it.
+const LEVEL_THEN: &str = "\
+    SELECT s.first_seq, p.seq, p.recorded_at, m.on_hand, m.reserved, m.held_by_reason FROM {stock} s \
+    LEFT JOIN {trail} p ON p.site = s.site AND p.seq = ({seq}) \
+    LEFT JOIN {movements} m ON m.site = s.site \
+    AND m.seq = (SELECT x.seq FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= p.seq \
+    ORDER BY x.seq DESC, x.line DESC LIMIT 1) \
+    AND m.line = (SELECT x.line FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= p.seq \
+    ORDER BY x.seq DESC, x.line DESC LIMIT 1) \
+    WHERE s.site = ? AND s.sku = ?";
+
+/// A page of levels: the items that had been seen by then, each with its last movement. The limit inside also keeps
+/// databases from merging the inner query into the outer one.
+pub(super) const LEVELS_THEN: &str = "\
+    SELECT k.sku, m.on_hand, m.reserved, m.held_by_reason FROM \
+    (SELECT s.site, s.sku, \
+    (SELECT x.seq FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= ? \
+    ORDER BY x.seq DESC, x.line DESC LIMIT 1) AS seq, \
+    (SELECT x.line FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= ? \
+    ORDER BY x.seq DESC, x.line DESC LIMIT 1) AS line \
+    FROM {stock} s WHERE s.site = ? AND s.sku > ? AND s.first_seq <= ? ORDER BY s.sku LIMIT ?) k \
+    LEFT JOIN {movements} m ON m.site = k.site AND m.seq = k.seq AND m.line = k.line ORDER BY k.sku";
+
+/// Sites that have ever seen an item, and where they live.
+const SITES_OF_ITEM: &str = "SELECT d.partition_id, s.site FROM {stock} s JOIN {homes} d ON d.site = s.site \
+    WHERE s.sku = ? AND s.site > ? ORDER BY s.site LIMIT ?";
+
+/// One statement for both kinds of moment.
+pub(super) fn level_then(point: Point) -> String {
+    let seq = match point {
+        Point::Instant(_) => SEQ_AT_INSTANT,
+        Point::Seq(_) => SEQ_AT_SEQ,
+    };
+    LEVEL_THEN.replace("{seq}", seq)
+}
+
+impl Point {
+    pub(super) fn value(self) -> Value {
+        match self {
+            Self::Instant(instant) => Value::Int(instant.micros()),
+            Self::Seq(seq) => Value::from(seq),
+        }
+    }
+}
+
+impl Queries {
+    /// The level of an item at a site then; nothing if it was never seen there until today, all zero if not until then.
+    ///
+    /// # Errors
+    /// As [`Queries::site`].
+    pub async fn stock_level_then(
+        &self,
+        known: &KnownSite,
+        sku: &Sku,
+        then: Then,
+    ) -> Result<Option<StockLevel>> {
+        let Some(mut moment) = self.moment(known.partition).await? else { return Ok(None) };
+        let found = moment.level_of(&known.site, sku, then).await?;
+        Ok(found.map(|found| found.level))
+    }
+
+    /// The levels of a site then by SKU, beginning after one. The pages behind the first are given the `kept` state that
+    /// the first one was answered from, so that all are of one state whatever is recorded meanwhile.
+    ///
+    /// # Errors
+    /// As [`Queries::site`].
+    pub async fn stock_levels_then(
+        &self,
+        known: &KnownSite,
+        then: Then,
+        kept: Option<AsOf>,
+        after: Option<&Sku>,
+        limit: u32,
+    ) -> Result<Answer<Page<StockLevel, Sku>>> {
+        let Some(mut moment) = self.moment(known.partition).await? else {
+            return Ok(nothing_yet(known.partition, no_page()));
+        };
+        moment.go_to(&known.site, then, kept).await?;
+        let levels = match then {
+            Then::Recorded(_) => moment.levels_recorded(known, after, limit).await?,
+            Then::Occurred(until) => moment.levels_occurred(known, until, after, limit).await?,
+        };
+        Ok(moment.answer(page(levels, limit, |level: &StockLevel| level.sku.clone())))
+    }
+
+    /// The levels of an item at all sites then by site, beginning after one: those at which it had been seen. Each is of
+    /// one state of its own partition; the states that the first page was answered from, of those partitions that had not
+    /// passed the instant, are `kept` for the others.
+    ///
+    /// # Errors
+    /// As [`Queries::site`].
+    pub async fn stock_of_item_then(
+        &self,
+        sku: &Sku,
+        (axis, instant): (Axis, Timestamp),
+        kept: Option<Vec<AsOf>>,
+        after: Option<&SiteId>,
+        limit: u32,
+    ) -> Result<(Page<StockLevel, SiteId>, Vec<AsOf>)> {
+        let Some(mut moment) = self.moment(PartitionId::DIRECTORY).await? else {
+            return Ok((no_page(), Vec::new()));
+        };
+        let reached = self.reached_by_partition(&mut moment).await?;
+        let kept = kept.unwrap_or_else(|| unfinished(axis, instant, &reached));
+        let mut levels = Vec::new();
+        let mut after = after.cloned();
+        'pages: loop {
+            let sites = moment.sites_of_item(sku, after.as_ref(), one_more(limit)).await?;
+            let Some((_, last)) = sites.last() else { break };
+            after = Some(last.clone());
+            for (partition, site) in sites {
+                let kept = kept.iter().find(|at| at.position.partition == partition);
+                let at = kept.or_else(|| reached.get(&partition)).cloned();
+                moment.at = at.unwrap_or_else(|| AsOf::beginning(partition));
+                let then = match (axis, kept) {
+                    (Axis::Occurred, _) => Then::Occurred(instant),
+                    (Axis::Recorded, None) => Then::Recorded(Point::Instant(instant)),
+                    (Axis::Recorded, Some(at)) => Then::Recorded(Point::Seq(at.position.seq)),
+                };
+                let found = moment.level_of(&site, sku, then).await?;
+                levels.extend(found.filter(|found| found.is_seen).map(|found| found.level));
+                if levels.len() > usize::try_from(limit).unwrap_or(usize::MAX) {
+                    break 'pages;
+                }
+            }
+        }
+        Ok((page(levels, limit, |level: &StockLevel| level.site.clone()), kept))
+    }
+}
+
+/// How far those partitions are that may still record something that an answer about an instant would have to include.
+fn unfinished(axis: Axis, instant: Timestamp, reached: &HashMap<PartitionId, AsOf>) -> Vec<AsOf> {
+    let is_unfinished = |at: &&AsOf| match axis {
+        Axis::Recorded => at.as_of.is_none_or(|recorded_at| recorded_at <= instant),
+        Axis::Occurred => true,
+    };
+    let mut unfinished: Vec<AsOf> = reached.values().filter(is_unfinished).cloned().collect();
+    unfinished.sort_unstable_by_key(|at| at.position);
+    unfinished
+}
+
+/// A level of then.
+pub(super) struct Found {
+    pub(super) level: StockLevel,
+    /// Whether the item had been seen at the site by then.
+    pub(super) is_seen: bool,
+}
+
+impl Moment {
+    /// Goes back to the state that is asked for: the last one on the axis of what happened, because that is as known today.
+    pub(super) async fn go_to(&mut self, site: &SiteId, then: Then, kept: Option<AsOf>) -> Result<()> {
+        let at = match (kept, then) {
+            (Some(kept), _) if kept.position < self.at.position => kept,
+            (Some(_), _) | (None, Then::Occurred(_)) => return Ok(()),
+            (None, Then::Recorded(point)) => self.state_at(site, point).await?,
+        };
+        self.at = AsOf { stale: self.at.stale.take(), ..at };
+        Ok(())
+    }
+
+    async fn state_at(&mut self, site: &SiteId, point: Point) -> Result<AsOf> {
+        let sql = match point {
+            Point::Instant(_) => LAST_AT_INSTANT,
+            Point::Seq(_) => LAST_AT_SEQ,
+        };
+        let last = match self.select_one(sql, vec![site.into(), point.value()]).await? {
+            Some(mut fields) => Some((fields.number()?, fields.time()?)),
+            None => None,
+        };
+        Ok(self.state_of(point, last))
+    }
+
+    /// The state that a moment stands for, given the last decision of the site up to it. What is not past yet is now.
+    fn state_of(&self, point: Point, last: Option<(u64, Timestamp)>) -> AsOf {
+        let seq = match point {
+            Point::Instant(instant) if self.at.as_of.is_none_or(|recorded_at| recorded_at <= instant) => {
+                return self.at.clone();
+            }
+            Point::Seq(seq) if seq >= self.at.position.seq => return self.at.clone(),
+            Point::Instant(_) => last.map_or(0, |(seq, _)| seq),
+            Point::Seq(seq) => seq,
+        };
+        let as_of = last.map(|(_, recorded_at)| recorded_at);
+        AsOf { position: self.position(seq), as_of, stale: self.at.stale.clone() }
+    }
+
+    /// The level of an item at a site then, if the site has ever seen it.
+    async fn level_of(&mut self, site: &SiteId, sku: &Sku, then: Then) -> Result<Option<Found>> {
+        match then {
+            Then::Recorded(point) => self.level_recorded(site, sku, point).await,
+            Then::Occurred(until) => self.level_occurred(site, sku, until).await,
+        }
+    }
+
+    async fn level_recorded(&mut self, site: &SiteId, sku: &Sku, point: Point) -> Result<Option<Found>> {
+        let parameters = vec![point.value(), site.into(), sku.into()];
+        let Some(mut fields) = self.select_one(&level_then(point), parameters).await? else {
+            return Ok(None);
+        };
+        let first_seq: u64 = fields.number()?;
+        let last = fields.optional_int()?.map(seq_of).transpose()?;
+        let last = last.zip(fields.optional_time()?);
+        let at = self.state_of(point, last);
+        let is_seen = first_seq <= at.position.seq;
+        let level = level(site.clone(), sku.clone(), balances(&mut fields)?, at);
+        Ok(Some(Found { level, is_seen }))
+    }
+
+    async fn levels_recorded(
+        &mut self,
+        known: &KnownSite,
+        after: Option<&Sku>,
+        limit: u32,
+    ) -> Result<Vec<StockLevel>> {
+        let seq = || Value::from(self.at.position.seq);
+        let parameters =
+            vec![seq(), seq(), (&known.site).into(), text_after(after), seq(), one_more(limit).into()];
+        let rows = self.select(LEVELS_THEN, parameters).await?;
+        let level = |mut fields: Fields| {
+            let sku = fields.text()?;
+            Ok(level(known.site.clone(), sku, balances(&mut fields)?, self.at.clone()))
+        };
+        rows.into_iter().map(level).collect()
+    }
+
+    async fn sites_of_item(
+        &mut self,
+        sku: &Sku,
+        after: Option<&SiteId>,
+        limit: u32,
+    ) -> Result<Vec<(PartitionId, SiteId)>> {
+        let rows = self.select(SITES_OF_ITEM, vec![sku.into(), text_after(after), limit.into()]).await?;
+        rows.into_iter().map(|mut fields| Ok((PartitionId(fields.number()?), fields.text()?))).collect()
+    }
+}
+
+/// What a movement left behind; nothing before the first.
+fn balances(fields: &mut Fields) -> Result<Balances> {
+    let on_hand = fields.optional_int()?.unwrap_or(0);
+    let reserved = fields.optional_int()?.unwrap_or(0);
+    let held = fields.optional_text::<String>()?;
+    Ok(Balances { on_hand, reserved, held: held::from_text(held.as_deref())? })
+}
