@@ -6,7 +6,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stockledger_projections::MovementKey;
-use stockledger_schemas::{Hash, SiteId, Sku};
+use stockledger_projections::views::AsOf;
+use stockledger_schemas::{Hash, SiteId, Sku, Timestamp};
 
 use crate::http::problem::{Code, Problem};
 
@@ -60,6 +61,61 @@ impl Key for MovementKey {
     fn read(text: &str) -> Option<Self> {
         let (seq, line) = text.split_once('.')?;
         Some(Self { seq: seq.parse().ok()?, line: line.parse().ok()? })
+    }
+}
+
+/// A key of a list about the past, with the states that its first page was answered from: those behind it are of the
+/// same. There is one for each partition at most.
+pub(super) struct Kept<S, K> {
+    states: S,
+    key: K,
+}
+
+impl<S, K> Kept<S, K> {
+    pub(super) const fn new(states: S, key: K) -> Self {
+        Self { states, key }
+    }
+
+    pub(super) fn parts(self) -> (S, K) {
+        (self.states, self.key)
+    }
+}
+
+/// The states stand before the first space, which is in none of them.
+impl<S: Key, K: Key> Key for Kept<S, K> {
+    fn write(&self) -> String {
+        format!("{} {}", self.states.write(), self.key.write())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (states, key) = text.split_once(' ')?;
+        Some(Self { states: S::read(states)?, key: K::read(key)? })
+    }
+}
+
+impl Key for AsOf {
+    fn write(&self) -> String {
+        let recorded_at = self.as_of.map(|recorded_at| recorded_at.micros().to_string());
+        format!("{}@{}", self.position, recorded_at.unwrap_or_default())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (position, recorded_at) = text.split_once('@')?;
+        let as_of = match recorded_at {
+            "" => None,
+            micros => Some(Timestamp::from_micros(micros.parse().ok()?).ok()?),
+        };
+        Some(Self { position: position.parse().ok()?, as_of, stale: None })
+    }
+}
+
+impl Key for Vec<AsOf> {
+    fn write(&self) -> String {
+        self.iter().map(Key::write).collect::<Vec<_>>().join(",")
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.split(',').filter(|state| !state.is_empty()).map(AsOf::read).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::http::body::body;
 use crate::http::command::{Input, command};
 use crate::http::list::{List, ListParameters};
 use crate::http::problem::{Code, Problem};
-use crate::http::read::{Reader, respond};
+use crate::http::read::{Reader, respond_at};
 use crate::http::segments::{NoParameters, Parameters, Segments};
 
 pub(super) fn router() -> axum::Router<App> {
@@ -51,7 +51,7 @@ async fn list(
     let list = List::new("items", &[]);
     let after = list.begin::<Sku>(cursor.as_deref())?;
     let answer = reader.0.items(after.as_ref(), limit.get()).await?;
-    list.respond(Some(answer.at.position), &answer.value)
+    list.respond(&answer.at, &answer.value)
 }
 
 async fn show(
@@ -61,5 +61,5 @@ async fn show(
 ) -> Result<Response, Problem> {
     let unknown = || Problem::new(Code::UnknownItem, format!("no item {sku} is registered"));
     let answer = reader.0.item(&sku).await?.ok_or_else(unknown)?;
-    respond(Some(answer.at.position), &answer.value)
+    respond_at(&answer.at, &answer.value)
 }

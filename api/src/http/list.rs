@@ -2,9 +2,9 @@
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use stockledger_projections::views::Page;
-use stockledger_schemas::Position;
+use stockledger_projections::views::{AsOf, Page};
 
+use crate::http::as_of::{Past, Told};
 use crate::http::cursor::{self, Key};
 use crate::http::problem::Problem;
 use crate::http::read::respond;
@@ -71,20 +71,47 @@ impl List {
         cursor.map(|cursor| cursor::read(&self.0, cursor)).transpose()
     }
 
-    /// The answer with one page.
+    /// The answer with one page of one partition as it is.
     pub(super) fn respond<T: Serialize, K: Key>(
         &self,
-        position: Option<Position>,
+        at: &AsOf,
         page: &Page<T, K>,
     ) -> Result<Response, Problem> {
-        let next_cursor = page.next.as_ref().map(|key| cursor::write(&self.0, key));
-        respond(position, &Body { data: &page.data, has_more: next_cursor.is_some(), next_cursor })
+        self.respond_then(at, None, &page.data, page.next.as_ref())
+    }
+
+    /// The answer with one page of one partition as it was; `next` is where the next one begins.
+    pub(super) fn respond_then<T: Serialize>(
+        &self,
+        at: &AsOf,
+        past: Option<Past>,
+        data: &[T],
+        next: Option<&impl Key>,
+    ) -> Result<Response, Problem> {
+        respond(Some(at.position), &self.body(data, next, Told::of(at, past)))
+    }
+
+    /// The answer with one page of several partitions, of which every row says its own state.
+    pub(super) fn respond_everywhere<T: Serialize>(
+        &self,
+        past: Option<Past>,
+        data: &[T],
+        next: Option<&impl Key>,
+    ) -> Result<Response, Problem> {
+        respond(None, &self.body(data, next, past.and_then(Past::told)))
+    }
+
+    fn body<'a, T, M>(&self, data: &'a [T], next: Option<&impl Key>, more: M) -> Body<'a, T, M> {
+        let next_cursor = next.map(|key| cursor::write(&self.0, key));
+        Body { data, has_more: next_cursor.is_some(), next_cursor, more }
     }
 }
 
 #[derive(Serialize)]
-struct Body<'a, T> {
+struct Body<'a, T, M> {
     data: &'a [T],
     has_more: bool,
     next_cursor: Option<String>,
+    #[serde(flatten)]
+    more: M,
 }

@@ -2,20 +2,25 @@
 
 use axum::response::Response;
 use axum::routing::{get, post};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use stockledger_domain::Command;
 use stockledger_domain::command::{
     CancelOrder, OrderedLine, PlaceOrder, ReturnLine, ReturnOrder, ShipOrder, ShipmentLine,
 };
-use stockledger_schemas::{Currency, CustomerId, OrderId, OrderStatus, Reason, Scope, SiteId};
+use stockledger_projections::Axis;
+use stockledger_projections::views::{Answer, AsOf, Stale};
+use stockledger_schemas::{
+    Currency, CustomerId, OrderId, OrderStatus, Position, Reason, Scope, SiteId, Timestamp,
+};
 
 use crate::http::App;
+use crate::http::as_of::{Moment, Occurred, Past};
 use crate::http::body::{body, objects, optional_objects};
 use crate::http::command::{Input, command};
 use crate::http::list::{Limit, List, ListParameters};
 use crate::http::problem::{Code, Problem};
-use crate::http::read::{Reader, respond};
-use crate::http::segments::{NoParameters, Parameters, Segments};
+use crate::http::read::{Reader, With, respond, respond_at};
+use crate::http::segments::{Parameters, Segments};
 
 pub(super) fn router() -> axum::Router<App> {
     axum::Router::new()
@@ -100,14 +105,41 @@ fn unknown_order(order_id: &OrderId) -> Problem {
     Problem::new(Code::UnknownOrder, format!("no order {order_id} was ever placed at this site"))
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShowParameters {
+    as_of: Option<Moment>,
+    axis: Option<Axis>,
+}
+
+/// Which past an order is shown of; its own `position` is that of its last step.
+#[derive(Serialize)]
+struct ToldOfOrder<'a> {
+    as_of_position: Position,
+    as_of: Option<Timestamp>,
+    #[serde(flatten)]
+    stale: Option<&'a Stale>,
+    #[serde(flatten)]
+    occurred: Option<Occurred>,
+}
+
 async fn show(
     Segments((site, order_id)): Segments<(SiteId, OrderId)>,
-    Parameters(NoParameters {}): Parameters<NoParameters>,
+    Parameters(ShowParameters { as_of, axis }): Parameters<ShowParameters>,
     reader: Reader,
 ) -> Result<Response, Problem> {
+    let past = Past::of(as_of, axis)?;
     let known = reader.site(&site).await?;
+    if let Some(past) = past {
+        let found = reader.0.order_then(&known, &order_id, past.at(&known)?).await?;
+        let Answer { at, value } = found.ok_or_else(|| unknown_order(&order_id))?;
+        let AsOf { position: as_of_position, as_of, stale } = &at;
+        let (as_of_position, as_of, stale) = (*as_of_position, *as_of, stale.as_ref());
+        let more = ToldOfOrder { as_of_position, as_of, stale, occurred: past.told() };
+        return respond(Some(at.position), &With { value: &value, more });
+    }
     let answer = reader.0.order(&known, &order_id).await?.ok_or_else(|| unknown_order(&order_id))?;
-    respond(Some(answer.at.position), &answer.value)
+    respond_at(&answer.at, &answer.value)
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,7 +160,7 @@ async fn list(
     let before = list.begin::<u64>(cursor.as_deref())?;
     let known = reader.site(&site).await?;
     let answer = reader.0.orders(&known, status, before, limit.get()).await?;
-    list.respond(Some(answer.at.position), &answer.value)
+    list.respond(&answer.at, &answer.value)
 }
 
 async fn trail(
@@ -143,5 +175,5 @@ async fn trail(
     if answer.value.data.is_empty() && after.is_none() {
         return Err(unknown_order(&order_id));
     }
-    list.respond(Some(answer.at.position), &answer.value)
+    list.respond(&answer.at, &answer.value)
 }

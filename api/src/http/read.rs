@@ -8,12 +8,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use serde::Serialize;
-use stockledger_projections::views::KnownSite;
+use stockledger_projections::views::{AsOf, KnownSite};
 use stockledger_projections::{Queries, Waited};
 use stockledger_schemas::{Position, SiteId};
 use tokio::time::Instant;
 
 use crate::http::App;
+use crate::http::as_of::Told;
 use crate::http::headers::{LEDGER_MIN_POSITION, PREFER, set_position};
 use crate::http::problem::{Code, Problem};
 
@@ -102,6 +103,20 @@ pub(super) fn respond<T: Serialize>(position: Option<Position>, value: &T) -> Re
         set_position(headers, position);
     }
     Ok(response)
+}
+
+/// The answer to a read of one partition: the value, and whether the tables behind it have stopped.
+pub(super) fn respond_at<T: Serialize>(at: &AsOf, value: &T) -> Result<Response, Problem> {
+    respond(Some(at.position), &With { value, more: Told::of(at, None) })
+}
+
+/// A value with more members than its own.
+#[derive(Serialize)]
+pub(super) struct With<'a, T, M> {
+    #[serde(flatten)]
+    pub(super) value: &'a T,
+    #[serde(flatten)]
+    pub(super) more: M,
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::http::body::body;
 use crate::http::command::{Input, command};
 use crate::http::list::{List, ListParameters};
 use crate::http::problem::{Code, Problem};
-use crate::http::read::{Reader, respond};
+use crate::http::read::{Reader, respond_at};
 use crate::http::segments::{NoParameters, Parameters, Segments};
 
 pub(super) fn router() -> axum::Router<App> {
@@ -58,7 +58,7 @@ async fn list(
     let list = List::new("sites", &[]);
     let after = list.begin::<SiteId>(cursor.as_deref())?;
     let answer = reader.0.sites(after.as_ref(), limit.get()).await?;
-    list.respond(Some(answer.at.position), &answer.value)
+    list.respond(&answer.at, &answer.value)
 }
 
 async fn show(
@@ -69,5 +69,5 @@ async fn show(
     let known = reader.site(&site).await?;
     let unknown = || Problem::new(Code::UnknownSite, format!("no site {site} was ever opened"));
     let answer = reader.0.site_details(&known).await?.ok_or_else(unknown)?;
-    respond(Some(answer.at.position), &answer.value)
+    respond_at(&answer.at, &answer.value)
 }

@@ -3,14 +3,17 @@
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
-use stockledger_projections::{Direction, MovementKey};
+use stockledger_projections::views::{AsOf, Page};
+use stockledger_projections::{Axis, Direction, MovementKey};
 use stockledger_schemas::{SiteId, Sku};
 
 use crate::http::App;
-use crate::http::list::{Limit, List, ListParameters};
+use crate::http::as_of::{Moment, Past};
+use crate::http::cursor::Kept;
+use crate::http::list::{Limit, List};
 use crate::http::problem::{Code, Problem};
-use crate::http::read::{Reader, respond};
-use crate::http::segments::{NoParameters, Parameters, Segments};
+use crate::http::read::{Reader, With, respond};
+use crate::http::segments::{Parameters, Segments};
 
 pub(super) fn router() -> axum::Router<App> {
     axum::Router::new()
@@ -24,38 +27,80 @@ fn unknown_stock(site: &SiteId, sku: &Sku) -> Problem {
     Problem::new(Code::UnknownStock, format!("{sku} was never seen at site {site}"))
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShowParameters {
+    as_of: Option<Moment>,
+    axis: Option<Axis>,
+}
+
 async fn show(
     Segments((site, sku)): Segments<(SiteId, Sku)>,
-    Parameters(NoParameters {}): Parameters<NoParameters>,
+    Parameters(ShowParameters { as_of, axis }): Parameters<ShowParameters>,
     reader: Reader,
 ) -> Result<Response, Problem> {
+    let past = Past::of(as_of, axis)?;
     let known = reader.site(&site).await?;
-    let level = reader.0.stock_level(&known, &sku).await?.ok_or_else(|| unknown_stock(&site, &sku))?;
-    respond(Some(level.at.position), &level)
+    let level = match past {
+        None => reader.0.stock_level(&known, &sku).await?,
+        Some(past) => reader.0.stock_level_then(&known, &sku, past.at(&known)?).await?,
+    };
+    let level = level.ok_or_else(|| unknown_stock(&site, &sku))?;
+    respond(Some(level.at.position), &With { value: &level, more: past.and_then(Past::told) })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LevelsParameters {
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+    as_of: Option<Moment>,
+    axis: Option<Axis>,
 }
 
 async fn at_site(
     Segments(site): Segments<SiteId>,
-    Parameters(ListParameters { limit, cursor }): Parameters<ListParameters>,
+    Parameters(LevelsParameters { limit, cursor, as_of, axis }): Parameters<LevelsParameters>,
     reader: Reader,
 ) -> Result<Response, Problem> {
-    let list = List::new("stock", &[site.as_str()]);
-    let after = list.begin::<Sku>(cursor.as_deref())?;
+    let past = Past::of(as_of, axis)?;
+    let list = List::new("stock", &[site.as_str(), &Past::name(past)]);
+    let Some(past) = past else {
+        let after = list.begin::<Sku>(cursor.as_deref())?;
+        let known = reader.site(&site).await?;
+        let answer = reader.0.stock_levels(&known, after.as_ref(), limit.get()).await?;
+        return list.respond(&answer.at, &answer.value);
+    };
+    let begin = list.begin::<Kept<AsOf, Sku>>(cursor.as_deref())?;
+    let (kept, after) = begin.map(Kept::parts).unzip();
     let known = reader.site(&site).await?;
-    let answer = reader.0.stock_levels(&known, after.as_ref(), limit.get()).await?;
-    list.respond(Some(answer.at.position), &answer.value)
+    let then = past.at(&known)?;
+    let answer = reader.0.stock_levels_then(&known, then, kept, after.as_ref(), limit.get()).await?;
+    let Page { data, next } = answer.value;
+    let next = next.map(|sku| Kept::new(answer.at.clone(), sku));
+    list.respond_then(&answer.at, Some(past), &data, next.as_ref())
 }
 
 /// Each level has the position of its own partition, so the list as a whole has none.
 async fn at_all_sites(
     Segments(sku): Segments<Sku>,
-    Parameters(ListParameters { limit, cursor }): Parameters<ListParameters>,
+    Parameters(LevelsParameters { limit, cursor, as_of, axis }): Parameters<LevelsParameters>,
     reader: Reader,
 ) -> Result<Response, Problem> {
-    let list = List::new("stock of item", &[sku.as_str()]);
-    let after = list.begin::<SiteId>(cursor.as_deref())?;
-    let page = reader.0.stock_of_item(&sku, after.as_ref(), limit.get()).await?;
-    list.respond(None, &page)
+    let past = Past::of(as_of, axis)?;
+    let list = List::new("stock of item", &[sku.as_str(), &Past::name(past)]);
+    let Some(past) = past else {
+        let after = list.begin::<SiteId>(cursor.as_deref())?;
+        let page = reader.0.stock_of_item(&sku, after.as_ref(), limit.get()).await?;
+        return list.respond_everywhere(None, &page.data, page.next.as_ref());
+    };
+    let then = past.everywhere()?;
+    let begin = list.begin::<Kept<Vec<AsOf>, SiteId>>(cursor.as_deref())?;
+    let (kept, after) = begin.map(Kept::parts).unzip();
+    let (page, kept) = reader.0.stock_of_item_then(&sku, then, kept, after.as_ref(), limit.get()).await?;
+    let next = page.next.map(|site| Kept::new(kept, site));
+    list.respond_everywhere(Some(past), &page.data, next.as_ref())
 }
 
 /// Which end of the history comes first.
@@ -93,5 +138,5 @@ async fn movements(
     if answer.value.data.is_empty() && reader.0.stock_level(&known, &sku).await?.is_none() {
         return Err(unknown_stock(&site, &sku));
     }
-    list.respond(Some(answer.at.position), &answer.value)
+    list.respond(&answer.at, &answer.value)
 }

@@ -14,4 +14,5 @@ mod idempotency;
 mod lists;
 mod operation;
 mod orders;
+mod past;
 mod reads;

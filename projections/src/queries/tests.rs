@@ -3,7 +3,10 @@
 use stockledger_schemas::Timestamp;
 
 use super::movements::MOVEMENTS_PAGE;
+use super::occurred;
 use super::orders::{TRAIL_LINES, TRAIL_PAGE};
+use super::past::{LAST_AT_INSTANT, LAST_AT_SEQ, LEVELS_THEN, Point, level_then};
+use super::past_orders::STEPS_THEN;
 use crate::SqliteStore;
 use crate::store::{Select, Store};
 use crate::table::{Version, at_version};
@@ -40,5 +43,34 @@ async fn pages_of_history_are_entered_by_their_index() {
         assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
         let by_key = |step: &&String| step.contains("USING PRIMARY KEY");
         assert!(plan.iter().filter(by_key).all(|step| step.contains("(site=? AND seq=?")), "{plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_past_is_entered_by_its_index_however_long_it_is() {
+    let last_movement = "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)";
+    let at_instant = "COVERING INDEX trail__v1_1 (site=? AND recorded_at<?)";
+    let by_instant = level_then(Point::Instant(Timestamp::MIN));
+    let by_seq = level_then(Point::Seq(0));
+    let (occurred, occurred_page) = (occurred::level_sql(), occurred::levels_sql());
+    let of_item = "INDEX movements__v1_0 (site=? AND sku=?";
+    let cases = [
+        (by_instant.as_str(), &[at_instant, last_movement, "p USING PRIMARY KEY", "m USING PRIMARY KEY"][..]),
+        (by_seq.as_str(), &["t USING PRIMARY KEY (site=? AND seq<?)", last_movement, "m USING PRIMARY KEY"]),
+        (LEVELS_THEN, &[last_movement, "s USING PRIMARY KEY (site=? AND sku>?)", "m USING PRIMARY KEY"]),
+        (LAST_AT_INSTANT, &[at_instant]),
+        (LAST_AT_SEQ, &["t USING PRIMARY KEY (site=? AND seq<?)"]),
+        (STEPS_THEN, &["COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>? AND seq<?)"]),
+        (occurred.as_str(), &["s USING PRIMARY KEY (site=? AND sku=?)", of_item]),
+        (occurred_page.as_str(), &["s USING PRIMARY KEY (site=? AND sku>?)", of_item]),
+    ];
+    for (sql, steps) in cases {
+        let plan = plan(sql).await;
+        for step in steps {
+            assert!(plan.iter().any(|found| found.contains(step)), "{step}: {plan:#?}");
+        }
+        // What is scanned is what the inner query found.
+        let mut scanned = plan.iter().filter(|step| step.starts_with("SCAN"));
+        assert!(scanned.all(|step| step == "SCAN k"), "{plan:#?}");
     }
 }

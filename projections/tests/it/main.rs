@@ -11,3 +11,4 @@ mod queried;
 mod random;
 mod rebuilt;
 mod switched;
+mod travel;
