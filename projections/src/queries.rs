@@ -6,6 +6,7 @@
 //! What is absent on purpose: no rule of business, no cursor encoding, no limit of its own.
 
 mod directory;
+mod explain;
 mod movements;
 mod occurred;
 mod orders;
@@ -21,6 +22,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use stockledger_schemas::{PartitionId, Position, SiteId};
 
+pub use self::explain::{NEWEST_MAX, RESERVATIONS_MAX};
 pub use self::movements::{Direction, MovementKey};
 pub use self::past::{Axis, Point, Then};
 pub use self::wait::Waited;

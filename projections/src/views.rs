@@ -1,5 +1,7 @@
 //! What queries answer with. Every type here serializes to the JSON of the HTTP contract, member for member.
 
+mod explanation;
+
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
@@ -8,6 +10,8 @@ use stockledger_schemas::{
     Actor, CorrelationId, Currency, CustomerId, IdempotencyKey, Name, Note, OrderId, OrderStatus,
     PartitionId, Position, Reason, Reference, SiteId, Sku, Timestamp, Unit,
 };
+
+pub use self::explanation::{Explanation, Hold, Part, Place, Reservation, Reservations, Sums};
 
 /// The state of the ledger that an answer shows: all rows of one answer are as of exactly this position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

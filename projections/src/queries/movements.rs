@@ -79,7 +79,7 @@ fn key_of(movement: &Movement) -> MovementKey {
     MovementKey { seq: movement.position.seq, line: u64::try_from(movement.line).unwrap_or(0) }
 }
 
-fn movement(moment: &Moment, mut fields: Fields) -> Result<Movement> {
+pub(super) fn movement(moment: &Moment, mut fields: Fields) -> Result<Movement> {
     let position = moment.position(fields.number()?);
     let line = fields.int()?;
     let kind = fields.text()?;
@@ -110,6 +110,6 @@ pub(super) fn changes(fields: &mut Fields) -> Result<(BalanceChange, BalanceChan
     Ok((change(fields)?, change(fields)?))
 }
 
-fn change(fields: &mut Fields) -> Result<BalanceChange> {
+pub(super) fn change(fields: &mut Fields) -> Result<BalanceChange> {
     Ok(BalanceChange { on_hand: fields.int()?, reserved: fields.int()?, held: fields.int()? })
 }

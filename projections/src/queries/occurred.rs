@@ -13,11 +13,15 @@ use super::{Moment, Result, one_more};
 use crate::value::{Fields, Value};
 use crate::views::{KnownSite, StockLevel};
 
-/// Whether anything about the item `s` had happened by then: the decision that it was first seen by, or a movement.
-const IS_SEEN: &str = "(\
-    EXISTS (SELECT 1 FROM {trail} t WHERE t.site = s.site AND t.seq = s.first_seq AND t.occurred_at <= ?) \
-    OR EXISTS (SELECT 1 FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= ? \
-    AND x.occurred_at <= ?))";
+/// Whether the decision by which the item `s` was first seen had happened by then.
+const IS_SEEN: &str =
+    "EXISTS (SELECT 1 FROM {trail} t WHERE t.site = s.site AND t.seq = s.first_seq AND t.occurred_at <= ?)";
+
+/// Whether anything of the item `s` had moved by then. The movements come from the index alone, their times by key: a
+/// database that is left the choice may read all decisions of the site instead. The same holds for what moved.
+const HAS_MOVED: &str = "EXISTS (SELECT 1 FROM {movements} y CROSS JOIN {movements} z \
+    ON z.site = y.site AND z.seq = y.seq AND z.line = y.line \
+    WHERE y.site = s.site AND y.sku = s.sku AND y.seq <= ? AND z.occurred_at <= ?)";
 
 /// What moved of the items `k` until then.
 const SUMS: &str = "\
@@ -27,13 +31,13 @@ const SUMS: &str = "\
     CAST(COALESCE(SUM(CASE WHEN m.held_reason = 'safety_stock' THEN m.d_held ELSE 0 END), 0) AS SIGNED), \
     CAST(COALESCE(SUM(CASE WHEN m.held_reason = 'other' THEN m.d_held ELSE 0 END), 0) AS SIGNED)";
 
-const MOVED: &str =
-    "LEFT JOIN {movements} m ON m.site = k.site AND m.sku = k.sku AND m.seq <= ? AND m.occurred_at <= ?";
+const MOVED: &str = "LEFT JOIN {movements} x ON x.site = k.site AND x.sku = k.sku AND x.seq <= ? \
+    LEFT JOIN {movements} m ON m.site = x.site AND m.seq = x.seq AND m.line = x.line AND m.occurred_at <= ?";
 
-/// The level of one item that the site has ever seen.
+/// The level of one item that the site has ever seen, and whether it had been seen by then.
 pub(super) fn level_sql() -> String {
     format!(
-        "SELECT k.is_seen, {SUMS} FROM \
+        "SELECT k.is_seen, COUNT(m.seq), {SUMS} FROM \
          (SELECT s.site, s.sku, CASE WHEN s.first_seq <= ? AND {IS_SEEN} THEN 1 ELSE 0 END AS is_seen \
          FROM {{stock}} s WHERE s.site = ? AND s.sku = ? LIMIT 1) k {MOVED} GROUP BY k.is_seen"
     )
@@ -43,8 +47,8 @@ pub(super) fn level_sql() -> String {
 pub(super) fn levels_sql() -> String {
     format!(
         "SELECT k.sku, {SUMS} FROM (SELECT s.site, s.sku FROM {{stock}} s \
-         WHERE s.site = ? AND s.sku > ? AND s.first_seq <= ? AND {IS_SEEN} ORDER BY s.sku LIMIT ?) k \
-         {MOVED} GROUP BY k.sku ORDER BY k.sku"
+         WHERE s.site = ? AND s.sku > ? AND s.first_seq <= ? AND ({IS_SEEN} OR {HAS_MOVED}) \
+         ORDER BY s.sku LIMIT ?) k {MOVED} GROUP BY k.sku ORDER BY k.sku"
     )
 }
 
@@ -56,12 +60,11 @@ impl Moment {
         until: Timestamp,
     ) -> Result<Option<Found>> {
         let (seq, until) = self.bounds(until);
-        let parameters =
-            vec![seq.clone(), until.clone(), seq.clone(), until.clone(), site.into(), sku.into(), seq, until];
+        let parameters = vec![seq.clone(), until.clone(), site.into(), sku.into(), seq, until];
         let Some(mut fields) = self.select_one(&level_sql(), parameters).await? else { return Ok(None) };
-        let is_seen = fields.int()? == 1;
+        let (is_seen, moved) = (fields.int()? == 1, fields.int()? > 0);
         let level = level(site.clone(), sku.clone(), sums(&mut fields)?, self.at.clone());
-        Ok(Some(Found { level, is_seen }))
+        Ok(Some(Found { level, is_seen: is_seen || moved }))
     }
 
     pub(super) async fn levels_occurred(

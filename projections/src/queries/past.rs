@@ -254,7 +254,12 @@ impl Moment {
         }
     }
 
-    async fn level_recorded(&mut self, site: &SiteId, sku: &Sku, point: Point) -> Result<Option<Found>> {
+    pub(super) async fn level_recorded(
+        &mut self,
+        site: &SiteId,
+        sku: &Sku,
+        point: Point,
+    ) -> Result<Option<Found>> {
         let parameters = vec![point.value(), site.into(), sku.into()];
         let Some(mut fields) = self.select_one(&level_then(point), parameters).await? else {
             return Ok(None);

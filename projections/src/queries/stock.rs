@@ -21,9 +21,7 @@ impl Queries {
     /// As [`Queries::site`].
     pub async fn stock_level(&self, known: &KnownSite, sku: &Sku) -> Result<Option<StockLevel>> {
         let Some(mut moment) = self.moment(known.partition).await? else { return Ok(None) };
-        let sql = format!("SELECT {COLUMNS} FROM {{stock}} s WHERE s.site = ? AND s.sku = ?");
-        let row = moment.select_one(&sql, vec![(&known.site).into(), sku.into()]).await?;
-        row.map(|fields| StockRow::read(fields).map(|row| level_now(row, &moment.at))).transpose()
+        moment.level_now(&known.site, sku).await
     }
 
     /// The levels of a site by SKU, beginning after one.
@@ -99,6 +97,15 @@ impl Queries {
         let missing = || Error::Unreadable { expected: "a sum", found: "nothing".to_owned() };
         let units = row.ok_or_else(missing)?.int()?;
         Ok(moment.answer(units))
+    }
+}
+
+impl Moment {
+    /// The level of an item at a site as the tables are.
+    pub(super) async fn level_now(&mut self, site: &SiteId, sku: &Sku) -> Result<Option<StockLevel>> {
+        let sql = format!("SELECT {COLUMNS} FROM {{stock}} s WHERE s.site = ? AND s.sku = ?");
+        let row = self.select_one(&sql, vec![site.into(), sku.into()]).await?;
+        row.map(|fields| StockRow::read(fields).map(|row| level_now(row, &self.at))).transpose()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use stockledger_schemas::Timestamp;
 
+use super::explain;
 use super::movements::MOVEMENTS_PAGE;
 use super::occurred;
 use super::orders::{TRAIL_LINES, TRAIL_PAGE};
@@ -53,7 +54,10 @@ async fn the_past_is_entered_by_its_index_however_long_it_is() {
     let by_instant = level_then(Point::Instant(Timestamp::MIN));
     let by_seq = level_then(Point::Seq(0));
     let (occurred, occurred_page) = (occurred::level_sql(), occurred::levels_sql());
-    let of_item = "INDEX movements__v1_0 (site=? AND sku=?";
+    let (x_of_item, y_of_item) = (
+        "x USING COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)",
+        "y USING COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)",
+    );
     let cases = [
         (by_instant.as_str(), &[at_instant, last_movement, "p USING PRIMARY KEY", "m USING PRIMARY KEY"][..]),
         (by_seq.as_str(), &["t USING PRIMARY KEY (site=? AND seq<?)", last_movement, "m USING PRIMARY KEY"]),
@@ -61,16 +65,42 @@ async fn the_past_is_entered_by_its_index_however_long_it_is() {
         (LAST_AT_INSTANT, &[at_instant]),
         (LAST_AT_SEQ, &["t USING PRIMARY KEY (site=? AND seq<?)"]),
         (STEPS_THEN, &["COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>? AND seq<?)"]),
-        (occurred.as_str(), &["s USING PRIMARY KEY (site=? AND sku=?)", of_item]),
-        (occurred_page.as_str(), &["s USING PRIMARY KEY (site=? AND sku>?)", of_item]),
+        (occurred.as_str(), &["s USING PRIMARY KEY (site=? AND sku=?)", x_of_item]),
+        (occurred_page.as_str(), &["s USING PRIMARY KEY (site=? AND sku>?)", x_of_item, y_of_item]),
     ];
     for (sql, steps) in cases {
         let plan = plan(sql).await;
         for step in steps {
             assert!(plan.iter().any(|found| found.contains(step)), "{step}: {plan:#?}");
         }
+        let mut searched = plan.iter().filter(|step| step.contains("USING PRIMARY KEY (site=?)"));
+        assert_eq!(searched.next(), None, "{plan:#?}");
         // What is scanned is what the inner query found.
         let mut scanned = plan.iter().filter(|step| step.starts_with("SCAN"));
         assert!(scanned.all(|step| step == "SCAN k"), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_reads_the_movements_of_its_item_alone() {
+    let sqls = [
+        explain::parts_sql(),
+        explain::newest_sql(),
+        explain::reserved_sql(),
+        explain::reservations_sql(),
+        explain::holds_sql(),
+    ];
+    for sql in sqls {
+        let plan = plan(&sql).await;
+        let keys = "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)";
+        assert!(plan.iter().any(|step| step.contains(keys)), "{plan:#?}");
+        let mut searched = plan.iter().filter(|step| step.starts_with("SEARCH") && !step.contains(keys));
+        assert!(searched.all(|step| step.contains("USING PRIMARY KEY (site=? AND seq=?")), "{plan:#?}");
+        let mut scanned = plan.iter().filter(|step| step.starts_with("SCAN"));
+        assert!(
+            scanned.all(|step| ["SCAN k", "SCAN r", "SCAN n", "SCAN o"].contains(&step.as_str())
+                || step.starts_with("SCAN (subquery")),
+            "{plan:#?}"
+        );
     }
 }

@@ -110,6 +110,12 @@ impl Ledger {
         self.run_with(Scope::Site(SiteId::new(site).unwrap()), command, context)
     }
 
+    /// The same, with a reason.
+    pub(crate) fn run_for(&mut self, site: &str, command: Command, reason: Reason) -> Decision {
+        let context = Context { reason: Some(reason), ..context_of(&command) };
+        self.run_with(Scope::Site(SiteId::new(site).unwrap()), command, context)
+    }
+
     /// What is recorded next is recorded at the very instant of what was recorded last.
     pub(crate) fn stop_clock_once(&mut self) {
         self.clock -= TICK;

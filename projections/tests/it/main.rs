@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what must not fail here is a failed test")]
 
 mod common;
+mod explained;
 mod fold;
 mod gate;
 mod live;

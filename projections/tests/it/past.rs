@@ -23,7 +23,7 @@ const ORDERS: u8 = 60;
 
 /// A ledger of so many decisions by chance, the same on every run, and its decisions. Some were recorded at the instant
 /// of the one before; with `late`, most happened at other times than they were recorded at.
-fn random_ledger(count: usize, late: bool) -> (Ledger, Vec<Decision>) {
+pub(crate) fn random_ledger(count: usize, late: bool) -> (Ledger, Vec<Decision>) {
     let mut runner = TestRunner::deterministic();
     let step = (0..SITES.len(), any_command(ORDERS), 0..10_u8, prop::option::of(0..2_000_000_i64));
     let steps = prop::collection::vec(step, count).new_tree(&mut runner).unwrap().current();
