@@ -241,6 +241,8 @@ pub struct TrailStep {
     pub idempotency_key: Option<IdempotencyKey>,
     /// The piece of work that it belongs to.
     pub correlation_id: Option<CorrelationId>,
+    /// The decision that it follows from: of a step of an accepted order, the one that accepted it.
+    pub causation: Option<Position>,
     /// What it did to stock, or what was short.
     pub lines: Vec<TrailLine>,
     /// What was asked for and why it was refused; only of `command_refused`.

@@ -3,6 +3,7 @@
 mod append;
 mod events;
 mod generate;
+mod as_of;
 mod load;
 mod order_steps;
 mod place;
@@ -53,6 +54,11 @@ A line has the members site, order_id, type (placed, shipped, cancelled or retur
 all lines of an order stand in the order in which they happened."
     )]
     OrderSteps(order_steps::Args),
+    /// Stock levels as of random instants, and as they are
+    #[command(after_help = "Example: stockledger bench as-of --questions 20000
+
+The tables that the settings name are asked, as they are and without HTTP; nothing is changed.")]
+    AsOf(as_of::Args),
 }
 
 /// How it is measured.
@@ -78,6 +84,7 @@ pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure
         Bench::Orders(args) => orders(args, context).await,
         Bench::Generate(args) => generate::run(args, context).await,
         Bench::OrderSteps(args) => order_steps::run(args, context).await,
+        Bench::AsOf(args) => as_of::run(args, context).await,
     }
 }
 

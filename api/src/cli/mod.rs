@@ -75,6 +75,9 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Config),
+    /// Find out how something came to be, and whether it can be believed
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -198,6 +201,7 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Decode(args) => decode::run(&args),
         Command::Health(server) => health::run(server, context).await,
         Command::Config(command) => config::run(&command, context),
+        Command::Audit(command) => audit::run(command, context).await,
         Command::Bench(command) => bench::run(command, context).await,
     }
 }

@@ -25,16 +25,41 @@ pub(super) struct Server {
     pub(super) server: Option<String>,
 }
 
+/// As of when.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Past {
+    /// As of this time, such as 2026-03-31T23:59:59Z, or this position, such as 0.17 [default: now]
+    #[arg(long, value_name = "WHEN")]
+    as_of: Option<String>,
+    /// By when things were recorded, or by when they occurred
+    #[arg(long, value_name = "AXIS", value_parser = ["recorded", "occurred"], requires = "as_of")]
+    axis: Option<String>,
+}
+
+impl Past {
+    /// The path with the parameters that say so; as it is for the present.
+    pub(super) fn path(&self, path: &str) -> String {
+        let parameters = [("as_of", &self.as_of), ("axis", &self.axis)];
+        let given = parameters.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let query: Vec<String> = given.map(|(name, value)| format!("{name}={}", segment(value))).collect();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+    }
+}
+
 /// Stock levels and movements.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Stock {
     /// Show the level of one SKU at a site
-    #[command(after_help = "Example: stockledger stock show uk 85123A")]
+    #[command(after_help = "Examples:
+  stockledger stock show uk 85123A
+  stockledger stock show uk 85123A --as-of 2010-12-01T00:00:00Z --axis occurred")]
     Show {
         /// The site
         site: String,
         /// The SKU
         sku: String,
+        #[command(flatten)]
+        past: Past,
         #[command(flatten)]
         server: Server,
     },
@@ -43,6 +68,8 @@ pub(super) enum Stock {
     List {
         /// The site
         site: String,
+        #[command(flatten)]
+        past: Past,
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -68,12 +95,16 @@ pub(super) enum Stock {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Order {
     /// Show an order
-    #[command(after_help = "Example: stockledger order show uk 489434")]
+    #[command(after_help = "Examples:
+  stockledger order show uk 489434
+  stockledger order show uk 489434 --as-of 0.170")]
     Show {
         /// The site
         site: String,
         /// The order
         order_id: String,
+        #[command(flatten)]
+        past: Past,
         #[command(flatten)]
         server: Server,
     },
@@ -102,8 +133,8 @@ pub(super) enum Order {
 
 pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failure> {
     match command {
-        Stock::Show { site, sku, server } => {
-            let path = format!("/v1/sites/{}/stock/{}", segment(&site), segment(&sku));
+        Stock::Show { site, sku, past, server } => {
+            let path = past.path(&format!("/v1/sites/{}/stock/{}", segment(&site), segment(&sku)));
             let level = with_source(&server, context, async |source| source.get(&path).await).await?;
             print_one(
                 context,
@@ -111,8 +142,8 @@ pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failu
                 &["site", "sku", "on_hand", "reserved", "held", "incoming", "available", "position", "as_of"],
             )
         }
-        Stock::List { site, limit, server } => {
-            let path = format!("/v1/sites/{}/stock", segment(&site));
+        Stock::List { site, past, limit, server } => {
+            let path = past.path(&format!("/v1/sites/{}/stock", segment(&site)));
             let list = with_source(&server, context, async |source| source.list(&path, limit).await).await?;
             print_list(context, &list, &["sku", "on_hand", "reserved", "held", "incoming", "available"])
         }
@@ -143,8 +174,8 @@ pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failu
 
 pub(super) async fn order(command: Order, context: &Context) -> Result<(), Failure> {
     match command {
-        Order::Show { site, order_id, server } => {
-            let path = format!("/v1/sites/{}/orders/{}", segment(&site), segment(&order_id));
+        Order::Show { site, order_id, past, server } => {
+            let path = past.path(&format!("/v1/sites/{}/orders/{}", segment(&site), segment(&order_id)));
             let order = with_source(&server, context, async |source| source.get(&path).await).await?;
             print_order(context, &order)
         }
@@ -197,17 +228,27 @@ impl Source {
 
     /// A list, page after page, up to a limit.
     pub(super) async fn list(&self, path: &str, limit: usize) -> Result<Value, Failure> {
+        let separator = if path.contains('?') { '&' } else { '?' };
         let mut rows: Vec<Value> = Vec::new();
         let mut cursor = String::new();
         loop {
             let page = (limit - rows.len()).clamp(1, PAGE);
-            let mut answer = self.get(&format!("{path}?limit={page}{cursor}")).await?;
+            let mut answer = self.get(&format!("{path}{separator}limit={page}{cursor}")).await?;
             if let Some(Value::Array(data)) = answer.get_mut("data").map(Value::take) {
                 rows.extend(data);
             }
             match answer.get("next_cursor").and_then(Value::as_str) {
                 Some(next) if rows.len() < limit => cursor = format!("&cursor={next}"),
-                next => return Ok(serde_json::json!({ "data": rows, "has_more": next.is_some() })),
+                next => {
+                    // What else the last page says holds for all of them.
+                    let has_more = next.is_some();
+                    if let Some(members) = answer.as_object_mut() {
+                        members.remove("next_cursor");
+                        members.insert("data".to_owned(), rows.into());
+                        members.insert("has_more".to_owned(), has_more.into());
+                    }
+                    return Ok(answer);
+                }
             }
         }
     }
@@ -241,7 +282,17 @@ fn refused(status: StatusCode, problem: &Value) -> Failure {
     Failure::text(exit, detail)
 }
 
+/// Tells people, whose tables have no place for it, that what they see does not go on.
+pub(super) fn warn_if_stale(value: &Value) {
+    if let Some(reason) = value.get("stale_reason").and_then(Value::as_str) {
+        output::say(format!("This is stale, because the tables have stopped: {reason}"));
+    }
+}
+
 fn print_one(context: &Context, value: &Value, columns: &[&str]) -> Result<(), Failure> {
+    if context.format == Format::Table {
+        warn_if_stale(value);
+    }
     match context.format {
         Format::Json => Ok(output::json(value)?),
         Format::Table => Ok(output::table(columns, &[row(value, columns)])?),
@@ -252,6 +303,7 @@ fn print_list(context: &Context, list: &Value, columns: &[&str]) -> Result<(), F
     if context.format == Format::Json {
         return Ok(output::json(list)?);
     }
+    warn_if_stale(list);
     let rows: Vec<Vec<String>> = data(list).iter().map(|value| row(value, columns)).collect();
     output::table(columns, &rows)?;
     if list.get("has_more") == Some(&Value::Bool(true)) {
@@ -279,21 +331,43 @@ pub(super) fn print_trail(context: &Context, trail: &Value) -> Result<(), Failur
     if context.format == Format::Json {
         return Ok(output::json(trail)?);
     }
+    warn_if_stale(trail);
     for step in data(trail) {
         output::line(step_in_words(step))?;
         let lines = step.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let was_refused = lines.iter().any(|line| line.get("requested").is_some());
-        let columns: &[&str] = if was_refused { &REFUSED_COLUMNS } else { &MOVED_COLUMNS };
-        if !lines.is_empty() {
-            output::table(columns, &lines.iter().map(|line| row(line, columns)).collect::<Vec<_>>())?;
+        if was_refused {
+            output::table(&REFUSED_COLUMNS, &lines.iter().map(refused_row).collect::<Vec<_>>())?;
+        } else if !lines.is_empty() {
+            output::table(
+                &MOVED_COLUMNS,
+                &lines.iter().map(|line| row(line, &MOVED_COLUMNS)).collect::<Vec<_>>(),
+            )?;
         }
     }
     Ok(())
 }
 
-const REFUSED_COLUMNS: [&str; 3] = ["sku", "requested", "available"];
-const MOVED_COLUMNS: [&str; 7] =
-    ["sku", "quantity", "delta.on_hand", "delta.reserved", "after.on_hand", "after.reserved", "after.held"];
+const REFUSED_COLUMNS: [&str; 4] = ["sku", "requested", "available", "short"];
+const MOVED_COLUMNS: [&str; 8] = [
+    "sku",
+    "quantity",
+    "delta.on_hand",
+    "delta.reserved",
+    "delta.held",
+    "after.on_hand",
+    "after.reserved",
+    "after.held",
+];
+
+/// A line of a refused order, and how much of it was missing; nothing of a line that was not short.
+fn refused_row(line: &Value) -> Vec<String> {
+    let number = |name: &str| line.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let short = number("requested").saturating_sub(number("available"));
+    let short = if short > 0 { short.to_string() } else { String::new() };
+    let members = row(line, &REFUSED_COLUMNS[..REFUSED_COLUMNS.len() - 1]);
+    members.into_iter().chain([short]).collect()
+}
 
 /// What, where, when, who and why, in one line.
 fn step_in_words(step: &Value) -> String {
@@ -306,10 +380,17 @@ fn step_in_words(step: &Value) -> String {
         member("occurred_at"),
         member("actor"),
     );
-    for (name, what) in
-        [("reason", "reason"), ("idempotency_key", "key"), ("note", "note"), ("refused", "refused")]
-    {
-        let text = member(name);
+    let of_reference = |name| cell(step.get("reference").and_then(|reference| reference.get(name)));
+    let more = [
+        ("reason", member("reason")),
+        ("for", format!("{} {}", of_reference("type"), of_reference("id")).trim().to_owned()),
+        ("key", member("idempotency_key")),
+        ("part of", member("correlation_id")),
+        ("following from", member("causation")),
+        ("note", member("note")),
+        ("refused", member("refused")),
+    ];
+    for (what, text) in more {
         if !text.is_empty() {
             words.push_str(&format!(", {what} {text}"));
         }
@@ -322,7 +403,7 @@ fn data(list: &Value) -> &[Value] {
 }
 
 /// The members of an object as cells; `a.b` names a member of a member.
-fn row(value: &Value, columns: &[&str]) -> Vec<String> {
+pub(super) fn row(value: &Value, columns: &[&str]) -> Vec<String> {
     let member = |column: &&str| cell(column.split('.').try_fold(value, |value, name| value.get(name)));
     columns.iter().map(member).collect()
 }

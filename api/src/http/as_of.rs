@@ -78,6 +78,16 @@ impl Past {
         }
     }
 
+    /// The same for a question that is answered by what was recorded alone.
+    pub(super) fn point(self, known: &KnownSite) -> Result<Point, Problem> {
+        match self.at(known)? {
+            Then::Recorded(point) => Ok(point),
+            Then::Occurred(_) => {
+                Err(malformed("this is answered by what was recorded: leave out axis=occurred"))
+            }
+        }
+    }
+
     /// The same for a question about all sites, which live on several partitions.
     pub(super) fn everywhere(self) -> Result<(Axis, Timestamp), Problem> {
         match self.moment {

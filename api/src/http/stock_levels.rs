@@ -2,15 +2,16 @@
 
 use axum::response::Response;
 use axum::routing::get;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use stockledger_projections::views::{AsOf, Page};
 use stockledger_projections::{Axis, Direction, MovementKey};
-use stockledger_schemas::{SiteId, Sku};
+use stockledger_schemas::{OrderStatus, SiteId, Sku};
 
 use crate::http::App;
 use crate::http::as_of::{Moment, Past};
 use crate::http::cursor::Kept;
 use crate::http::list::{Limit, List};
+use crate::http::paths;
 use crate::http::problem::{Code, Problem};
 use crate::http::read::{Reader, With, respond};
 use crate::http::segments::{Parameters, Segments};
@@ -21,6 +22,7 @@ pub(super) fn router() -> axum::Router<App> {
         .route("/v1/sites/{site}/stock", get(at_site))
         .route("/v1/sites/{site}/stock/{sku}", get(show))
         .route("/v1/sites/{site}/stock/{sku}/movements", get(movements))
+        .route("/v1/sites/{site}/stock/{sku}/explain", get(explain))
 }
 
 fn unknown_stock(site: &SiteId, sku: &Sku) -> Problem {
@@ -139,4 +141,32 @@ async fn movements(
         return Err(unknown_stock(&site, &sku));
     }
     list.respond(&answer.at, &answer.value)
+}
+
+/// Where all is that an explanation shows only the newest or the oldest of.
+#[derive(Serialize)]
+struct Links {
+    movements: String,
+    open_orders: [String; 2],
+}
+
+#[derive(Serialize)]
+struct WithLinks {
+    links: Links,
+}
+
+async fn explain(
+    Segments((site, sku)): Segments<(SiteId, Sku)>,
+    Parameters(ShowParameters { as_of, axis }): Parameters<ShowParameters>,
+    reader: Reader,
+) -> Result<Response, Problem> {
+    let past = Past::of(as_of, axis)?;
+    let known = reader.site(&site).await?;
+    let point = past.map(|past| past.point(&known)).transpose()?;
+    let explanation =
+        reader.0.explain(&known, &sku, point).await?.ok_or_else(|| unknown_stock(&site, &sku))?;
+    let open_orders = [OrderStatus::Placed, OrderStatus::PartiallyShipped];
+    let open_orders = open_orders.map(|status| paths::orders(&site, status));
+    let more = WithLinks { links: Links { movements: paths::movements(&site, &sku), open_orders } };
+    respond(Some(explanation.level.at.position), &With { value: &explanation, more })
 }

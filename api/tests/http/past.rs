@@ -14,13 +14,16 @@ const LEVEL: &str = "/v1/sites/uk/stock/A";
 
 /// The position of a command's decision and when it was recorded.
 fn when(answer: &Answer) -> (String, String) {
-    (answer.header("ledger-position").to_owned(), answer.json["recorded_at"].as_str().unwrap().to_owned())
+    (
+        answer.header("ledger-position").to_owned(),
+        answer.json["recorded_at"].as_str().expect("a time").to_owned(),
+    )
 }
 
 /// The position before this one.
 fn before(position: &str) -> String {
-    let (partition, seq) = position.split_once('.').unwrap();
-    format!("{partition}.{}", seq.parse::<u64>().unwrap() - 1)
+    let (partition, seq) = position.split_once('.').expect("a position");
+    format!("{partition}.{}", seq.parse::<u64>().expect("a number") - 1)
 }
 
 async fn order(service: &Service, order_id: &str, quantity: i64) -> Answer {
@@ -265,4 +268,89 @@ async fn what_is_read_from_tables_that_have_stopped_says_so() {
     }
     let everywhere = service.get("/v1/stock/A").await.expect(200);
     assert_eq!(everywhere.json["data"][0]["stale"], true);
+}
+
+#[tokio::test]
+async fn a_level_is_explained_by_what_it_came_from() {
+    let service = Service::start().await;
+    let opening = r#"{"lines":[{"sku":"A","quantity":100}],"reason":"opening_balance"}"#;
+    let first = service.post("/v1/sites/uk/receipts", opening).await.expect(201);
+    order(&service, "o 1", 4).await.expect(201);
+    let held = r#"{"hold_id":"h","sku":"A","quantity":3,"reason":"damaged"}"#;
+    let last = service.post("/v1/sites/uk/holds", held).await.expect(201);
+    let explained = service.get(&format!("{LEVEL}/explain")).await.expect(200);
+    let level = service.get(LEVEL).await.expect(200);
+    for (member, value) in level.json.as_object().unwrap() {
+        assert_eq!(&explained.json[member], value, "{member}");
+    }
+    assert_eq!(explained.header("ledger-position"), last.header("ledger-position"));
+    assert_eq!(explained.json["adds_up"], true);
+    let sums = json!({
+        "on_hand": 100, "reserved": 4, "held": 3,
+        "held_by_reason": { "damaged": 3, "quality_control": 0, "safety_stock": 0, "other": 0 },
+    });
+    assert_eq!(explained.json["sums"], sums);
+    assert_eq!(explained.json["opening"]["delta"], json!({ "on_hand": 100, "reserved": 0, "held": 0 }));
+    assert_eq!(explained.json["opening"]["first"]["position"], first.header("ledger-position"));
+    let placed = &explained.json["parts"][0];
+    assert_eq!(
+        (&placed["type"], &placed["reason"], &placed["orders"]),
+        (&json!("order_placed"), &Value::Null, &json!(1))
+    );
+    let movements = service.get(&format!("{LEVEL}/movements?first=oldest")).await.expect(200);
+    assert_eq!(placed["newest"], json!([movements.json["data"][1]]));
+    assert_eq!(explained.json["reservations"]["oldest"][0]["order_id"], "o 1");
+    assert_eq!(
+        explained.json["holds"][0],
+        json!({
+            "reason": "damaged", "quantity": 3, "set_aside": 3, "released": 0, "movements": 1,
+        })
+    );
+    for link in [&explained.json["links"]["movements"], &explained.json["links"]["open_orders"][0]] {
+        service.get(link.as_str().unwrap()).await.expect(200);
+    }
+    let then =
+        service.get(&format!("{LEVEL}/explain?as_of={}", first.header("ledger-position"))).await.expect(200);
+    assert_eq!(
+        (&then.json["on_hand"], &then.json["reserved"], &then.json["adds_up"]),
+        (&json!(100), &json!(0), &json!(true))
+    );
+    assert_eq!(then.json["position"], first.header("ledger-position"));
+}
+
+#[tokio::test]
+async fn an_explanation_that_cannot_be_given_is_refused() {
+    let service = Service::start().await;
+    service.receive("A", 1).await;
+    let by_occurrence =
+        service.get(&format!("{LEVEL}/explain?as_of=2020-01-01T00:00:00Z&axis=occurred")).await;
+    assert_problem(&by_occurrence, 400, "malformed-request");
+    assert_problem(&service.get(&format!("{LEVEL}/explain?limit=5")).await, 400, "malformed-request");
+    assert_eq!(service.get("/v1/sites/uk/stock/X/explain").await.expect(404).code(), "unknown-stock");
+    assert_eq!(service.get("/v1/sites/xx/stock/A/explain").await.expect(404).code(), "unknown-site");
+}
+
+#[tokio::test]
+async fn a_trail_says_what_each_step_follows_from_and_what_was_short() {
+    let service = Service::start().await;
+    service.receive("A", 5).await;
+    order(&service, "o", 8).await.expect(409);
+    let placed = order(&service, "o", 5).await.expect(201);
+    let shipped = r#"{"note":"by boat","reference":{"type":"waybill","id":"W-1"},"correlation_id":"c-7","occurred_at":"2020-01-01T00:00:00Z"}"#;
+    service.post("/v1/sites/uk/orders/o/shipments", shipped).await.expect(201);
+    service.post("/v1/sites/uk/orders/o/shipments", "{}").await.expect(409);
+    let trail = service.get("/v1/sites/uk/orders/o/trail").await.expect(200);
+    let steps = trail.json["data"].as_array().unwrap();
+    let kinds: Vec<&Value> = steps.iter().map(|step| &step["type"]).collect();
+    assert_eq!(kinds, ["out_of_stock", "order_placed", "order_shipped", "command_refused"]);
+    assert_eq!(steps[0]["lines"], json!([{ "sku": "A", "requested": 8, "available": 5 }]));
+    let causation: Vec<&Value> = steps.iter().map(|step| &step["causation"]).collect();
+    let of_placing = json!(placed.header("ledger-position"));
+    assert_eq!(causation, [&Value::Null, &Value::Null, &of_placing, &Value::Null]);
+    let shipped = &steps[2];
+    assert_eq!((&shipped["note"], &shipped["correlation_id"]), (&json!("by boat"), &json!("c-7")));
+    assert_eq!(shipped["reference"], json!({ "type": "waybill", "id": "W-1" }));
+    assert_eq!(shipped["occurred_at"], "2020-01-01T00:00:00.000000Z");
+    assert!(shipped["recorded_at"].as_str() > shipped["occurred_at"].as_str());
+    assert!(shipped["idempotency_key"].is_string() && shipped["actor"] == "local");
 }

@@ -36,13 +36,19 @@ async fn reading_commands_answer_the_same_with_and_without_a_server() {
     let server = shop(directory.path()).await;
     let local = ["--data-dir", text(directory.path())];
     let remote = ["--server", server.url.as_str()];
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 12] = [
         &["stock", "show", "uk", "LAMP"],
         &["stock", "show", "uk", "a/b c"],
         &["stock", "list", "uk"],
         &["stock", "movements", "uk", "LAMP"],
         &["order", "show", "uk", "o-1"],
         &["order", "trail", "uk", "o-2"],
+        &["stock", "show", "uk", "LAMP", "--as-of", "0.3"],
+        &["stock", "show", "uk", "LAMP", "--as-of", "2000-01-01T00:00:00+01:00", "--axis", "occurred"],
+        &["stock", "list", "uk", "--as-of", "0.3", "--limit", "1"],
+        &["order", "show", "uk", "o-1", "--as-of", "0.4"],
+        &["audit", "explain", "uk", "LAMP"],
+        &["audit", "explain", "uk", "a/b c", "--as-of", "2000-01-01T00:00:00Z"],
     ];
     for command in commands {
         let from_files = json_of(&[command, &local].concat()).await;
@@ -55,6 +61,12 @@ async fn reading_commands_answer_the_same_with_and_without_a_server() {
     let trail = json_of(&[&["order", "trail", "uk", "o-2"][..], &local].concat()).await;
     assert_eq!(trail["data"][0]["type"], "out_of_stock");
     assert_eq!(trail["data"][0]["lines"][0], json!({ "sku": "LAMP", "requested": 8, "available": 7 }));
+    let then = json_of(&[&["stock", "show", "uk", "LAMP", "--as-of", "0.3"][..], &local].concat()).await;
+    assert_eq!((&then["on_hand"], &then["position"]), (&10.into(), &"0.3".into()));
+    let explained = data(&[&["audit", "explain", "uk", "LAMP"][..], &local].concat()).await;
+    for part in ["LAMP at uk, as of 0.", "order_shipped", "= level", "The parts add up to the level"] {
+        assert!(explained.contains(part), "{explained}");
+    }
     assert!(
         data(&[&["order", "trail", "uk", "o-2"][..], &local].concat()).await.contains("out_of_stock at 0.")
     );

@@ -94,6 +94,14 @@ impl Queries {
         let rows = moment.select(TRAIL_PAGE, parameters).await?;
         let steps = rows.into_iter().map(|fields| step(&moment, fields)).collect::<Result<_>>()?;
         let mut page = page(steps, limit, |step: &TrailStep| step.position.seq);
+        let accepted = order_row(&mut moment, known, order_id).await?;
+        if let Some(accepted) = accepted.filter(|row| row.status != OrderStatus::Refused) {
+            let placed = moment.position(seq_of(accepted.placed_seq)?);
+            page.data
+                .iter_mut()
+                .filter(|step| is_of_accepted(step))
+                .for_each(|step| step.causation = Some(placed));
+        }
         if let Some(last) = page.data.last().map(|step| step.position.seq) {
             let mut lines = moved_lines(&mut moment, known, order_id, (from, last)).await?;
             for step in &mut page.data {
@@ -148,6 +156,7 @@ fn step(moment: &Moment, mut fields: Fields) -> Result<TrailStep> {
         reference: reference(&mut fields)?,
         idempotency_key: fields.optional_text()?,
         correlation_id: fields.optional_text()?,
+        causation: None,
         lines: Vec::new(),
         refused: None,
         kind,
@@ -176,19 +185,21 @@ struct Shortage {
     available: i64,
 }
 
+fn refused_line(Shortage { sku, requested, available }: Shortage) -> TrailLine {
+    TrailLine::Refused { sku, requested, available }
+}
+
+/// Whether a step is one that only an accepted order can take.
+fn is_of_accepted(step: &TrailStep) -> bool {
+    matches!(step.kind.as_str(), "order_shipped" | "order_cancelled" | "order_returned")
+}
+
 fn add_detail(step: &mut TrailStep, detail: &str) -> Result<()> {
     let unreadable = |_| Error::Unreadable { expected: "the detail of a decision", found: detail.to_owned() };
     match step.kind.as_str() {
         "out_of_stock" => {
             let Shortages { lines } = serde_json::from_str(detail).map_err(unreadable)?;
-            step.lines = lines
-                .into_iter()
-                .map(|Shortage { sku, requested, available }| TrailLine::Refused {
-                    sku,
-                    requested,
-                    available,
-                })
-                .collect();
+            step.lines = lines.into_iter().map(refused_line).collect();
         }
         "command_refused" => step.refused = Some(serde_json::from_str(detail).map_err(unreadable)?),
         _ => {}

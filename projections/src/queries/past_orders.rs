@@ -134,7 +134,7 @@ impl Moment {
     fn refused(&self, row: OrderRow, step: &Step) -> Result<Order> {
         let detail = step.detail.as_deref().unwrap_or_default();
         let refused: Refused =
-            serde_json::from_str(detail).map_err(|_| unreadable("the detail of a refused order", detail))?;
+            serde_json::from_str(detail).map_err(|_| unreadable("the detail of a refused order", &detail))?;
         Ok(Order {
             site: row.site,
             order_id: row.order_id,
@@ -193,8 +193,8 @@ fn status(row: &OrderRow, lines: &[OrderLine]) -> Result<OrderStatus> {
 }
 
 fn stored_line(line: &OrderLine) -> Result<StoredLine> {
-    let quantity = |number| Quantity::new(number).map_err(|_| unreadable("a quantity", number));
-    let level = |number| Level::new(number).map_err(|_| unreadable("a quantity", number));
+    let quantity = |number| Quantity::new(number).map_err(|_| unreadable("a quantity", &number));
+    let level = |number| Level::new(number).map_err(|_| unreadable("a quantity", &number));
     Ok(StoredLine {
         shipped: level(line.shipped)?,
         cancelled: level(line.cancelled)?,
@@ -217,6 +217,6 @@ fn not_yet(row: OrderRow) -> NotYet {
     }
 }
 
-fn unreadable(expected: &'static str, found: impl ToString) -> Error {
+fn unreadable(expected: &'static str, found: &impl std::fmt::Display) -> Error {
     Error::Unreadable { expected, found: found.to_string() }
 }

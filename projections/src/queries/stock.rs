@@ -115,6 +115,7 @@ fn level_now(row: StockRow, at: &AsOf) -> StockLevel {
 }
 
 /// What is there, what of it is promised, and what of it is held by reason.
+#[derive(Clone, Copy)]
 pub(super) struct Balances {
     pub(super) on_hand: i64,
     pub(super) reserved: i64,

@@ -123,6 +123,7 @@ async fn a_trail_tells_every_step_of_an_order() {
     members.sort();
     let expected = [
         "actor",
+        "causation",
         "correlation_id",
         "idempotency_key",
         "lines",
@@ -136,6 +137,9 @@ async fn a_trail_tells_every_step_of_an_order() {
     ];
     assert_eq!(members, expected);
     assert_eq!(step["actor"], "tester");
+    let placed = trail[0].position;
+    let causes: Vec<_> = trail.iter().map(|step| step.causation).collect();
+    assert_eq!(causes, [None, Some(placed), Some(placed), Some(placed)]);
     assert!(step["idempotency_key"].as_str().unwrap().starts_with("key-"));
 }
 

@@ -1,10 +1,11 @@
-//! `audit`: what was signed, proofs of it, and checking them without a server.
+//! `audit`: how something came to be, what was signed, proofs of it, and checking them without a server.
 //!
 //! One file for each subcommand. All but `check` ask a server or, without one, the local data directory: log, tree and
 //! last checkpoint, which may be read while a server runs on them. `check` needs the public key and what the others print.
 
 mod check;
 mod checkpoint;
+mod explain;
 mod proof;
 
 use std::sync::Arc;
@@ -19,9 +20,11 @@ use crate::http::{self, App, Node, Roles};
 use crate::node;
 use crate::storage::{self, Access};
 
-/// Checkpoints and proofs.
+/// How something came to be, and whether it can be believed.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Audit {
+    /// Show why a stock level is what it is
+    Explain(explain::Args),
     /// Print the last signed checkpoint of a partition, or list those of all partitions
     Checkpoint(checkpoint::Args),
     /// Prove that a decision is in the ledger, with its record
@@ -34,6 +37,7 @@ pub(super) enum Audit {
 
 pub(super) async fn run(command: Audit, context: &Context) -> Result<(), Failure> {
     match command {
+        Audit::Explain(args) => explain::run(args, context).await,
         Audit::Checkpoint(args) => checkpoint::run(args, context).await,
         Audit::Proof(args) => proof::inclusion(args, context).await,
         Audit::Consistency(args) => proof::consistency(args, context).await,
