@@ -65,19 +65,25 @@ impl Queries {
     /// How far every partition of a version is, by partition.
     async fn reached(&self, snapshot: &mut dyn Snapshot, version: Version) -> Result<Vec<AsOf>> {
         let checkpoints = read::checkpoints(snapshot, version).await?;
-        let as_of = |checkpoint: &crate::Checkpoint| AsOf {
-            position: checkpoint.position(),
-            as_of: checkpoint.recorded_at,
-            stale: self.stale(checkpoint.partition),
+        let halts = read::halts(snapshot, version).await?;
+        let as_of = |checkpoint: &crate::Checkpoint| {
+            let noted = halts.iter().find(|(partition, _)| *partition == checkpoint.partition);
+            AsOf {
+                position: checkpoint.position(),
+                as_of: checkpoint.recorded_at,
+                stale: self.stale(checkpoint.partition, noted.map(|(_, reason)| reason.as_str())),
+            }
         };
         Ok(checkpoints.iter().map(as_of).collect())
     }
 
-    /// Why the tables of a partition do not go on, if they do not.
-    fn stale(&self, partition: PartitionId) -> Option<Stale> {
-        match self.progress.as_ref()?.of(partition)?.activity {
-            Activity::Halted { reason } => Some(Stale { reason }),
-            _ => None,
+    /// Why the tables of a partition do not go on, if they do not: as the projector of this process says, or as one of
+    /// whatever process has `noted` in the store.
+    fn stale(&self, partition: PartitionId, noted: Option<&str>) -> Option<Stale> {
+        let here = self.progress.as_ref().and_then(|progress| progress.of(partition));
+        match here.map(|status| status.activity) {
+            Some(Activity::Halted { reason }) => Some(Stale { reason }),
+            _ => noted.map(|reason| Stale { reason: reason.into() }),
         }
     }
 
@@ -93,7 +99,7 @@ impl Queries {
     /// The active version at one moment, as far as one partition of it is.
     async fn moment(&self, partition: PartitionId) -> Result<Option<Moment>> {
         let mut snapshot = self.store.snapshot().await?;
-        let sql = "SELECT a.version, c.seq, c.recorded_at FROM projection_active a \
+        let sql = "SELECT a.version, c.seq, c.recorded_at, c.halt_reason FROM projection_active a \
                    LEFT JOIN projection_checkpoints c ON c.version = a.version AND c.partition_id = ? \
                    WHERE a.id = 1 AND a.version > 0";
         let select = Select { sql: sql.to_owned(), parameters: vec![partition.into()] };
@@ -104,7 +110,9 @@ impl Queries {
             None => 0,
         };
         let position = Position::new(partition, seq);
-        let at = AsOf { position, as_of: fields.optional_time()?, stale: self.stale(partition) };
+        let as_of = fields.optional_time()?;
+        let noted: Option<String> = fields.optional_text()?;
+        let at = AsOf { position, as_of, stale: self.stale(partition, noted.as_deref()) };
         Ok(Some(Moment { snapshot, version, at }))
     }
 

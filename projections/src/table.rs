@@ -161,7 +161,7 @@ pub static ORDERS: Table = Table {
         int("placed_at"),
         int("occurred_at"),
         int("line_count"),
-        long_text("lines"),
+        long_text("order_lines"),
         int("seq"),
     ],
     key_columns: 2,

@@ -63,7 +63,7 @@ enum Command {
     /// Look at orders and their trails
     #[command(subcommand)]
     Order(read::Order),
-    /// Get and check signed checkpoints, and proofs of what is in the ledger
+    /// Find out how something came to be; get and check signed checkpoints and proofs
     #[command(subcommand)]
     Audit(audit::Audit),
     /// Print the decisions of the log
@@ -75,9 +75,6 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Config),
-    /// Find out how something came to be, and whether it can be believed
-    #[command(subcommand)]
-    Audit(audit::Audit),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -201,7 +198,6 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Decode(args) => decode::run(&args),
         Command::Health(server) => health::run(server, context).await,
         Command::Config(command) => config::run(&command, context),
-        Command::Audit(command) => audit::run(command, context).await,
         Command::Bench(command) => bench::run(command, context).await,
     }
 }

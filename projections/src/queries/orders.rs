@@ -14,7 +14,7 @@ use crate::value::{Fields, Value};
 use crate::views::{Answer, KnownSite, Order, Page, TrailLine, TrailStep};
 
 const ORDER_COLUMNS: &str = "site, order_id, status, customer, currency, placed_seq, placed_at, occurred_at, \
-                             line_count, lines, seq";
+                             line_count, order_lines, seq";
 
 /// The steps of an order. The keys come from the index alone, the rows by key, as in a page of movements.
 pub(super) const TRAIL_PAGE: &str = "\
