@@ -1,9 +1,9 @@
 //! `bench`: figures that anyone can repeat, with the limit of what is below measured in the same run.
 
 mod append;
+mod as_of;
 mod events;
 mod generate;
-mod as_of;
 mod load;
 mod order_steps;
 mod place;

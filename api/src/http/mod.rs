@@ -11,8 +11,8 @@
 //!
 //! Start reading at [`router`], then `command.rs` for what commands and `read.rs` for what reads have in common.
 
-mod audit;
 mod as_of;
+mod audit;
 mod body;
 mod bulk;
 mod command;

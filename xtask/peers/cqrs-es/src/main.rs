@@ -55,12 +55,16 @@ async fn main() -> Result<()> {
         "orders": orders,
         "steps": input.events.len(),
         "events": events,
-        "seconds": seconds,
-        "orders_per_second": orders as f64 / seconds,
-        "events_per_second": events as f64 / seconds,
+        "seconds": rounded(seconds, 1_000.0),
+        "orders_per_second": rounded(orders as f64 / seconds, 10.0),
+        "events_per_second": rounded(events as f64 / seconds, 10.0),
     });
     println!("{result}");
     Ok(())
+}
+
+fn rounded(number: f64, to: f64) -> f64 {
+    (number * to).round() / to
 }
 
 /// Loads the events, replays them, and proves that the views have them all; says how long the replays took.
