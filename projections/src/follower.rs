@@ -58,7 +58,7 @@ pub(crate) struct Follower {
 pub(crate) struct Advance {
     /// Decisions that were committed.
     pub(crate) decisions: u64,
-    /// Events in them.
+    /// Events in them, as [`Event::count`](stockledger_schemas::Event::count) counts.
     pub(crate) events: u64,
 }
 
@@ -136,7 +136,7 @@ impl Follower {
         }
         for (_, decision) in &admitted.decisions {
             batch.decisions += 1;
-            batch.events += decision.events.len() as u64;
+            batch.events += decision.event_count();
             batch.recorded_at = Some(decision.recorded_at);
         }
         let view = std::mem::replace(&mut self.view, View::new(self.checkpoint.partition));

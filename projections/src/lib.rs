@@ -19,6 +19,7 @@ pub mod held;
 mod level;
 pub mod lines;
 mod load;
+pub mod measure;
 pub mod mysql;
 pub mod overview;
 mod pace;

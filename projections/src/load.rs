@@ -14,12 +14,14 @@
 //! key and a few numbers, up to `view::ORDERS_KNOWN_MAX` a partition. Beyond that the load
 //! ends early, whole as it is, and whoever called goes on as a follower does, which forgets and looks up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stockledger_chain::State;
-use stockledger_log::Reader;
+use stockledger_log::{Log, Reader};
 use stockledger_schemas::{PartitionId, Timestamp};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::changes::Changes;
 use crate::checkpoint::Checkpoint;
@@ -76,8 +78,7 @@ impl Load {
             }
         };
         let (pieces, mut ready) = mpsc::channel::<Piece>(PIECES_MAX);
-        let reader = source.log.reader(partition.0, begin.next_offset).await?;
-        let folding = Folding::new(&self, begin, &written, reader).run(pieces);
+        let folding = Folding::begin(&self, begin, written.next_offset).await?.run(pieces);
         // If this fails nobody takes pieces any more, and folding ends with it.
         let committing = async move {
             let mut at = written.next_offset;
@@ -94,8 +95,12 @@ impl Load {
 }
 
 /// The reading and folding half of a load.
-struct Folding<'a> {
-    load: &'a Load,
+pub(crate) struct Folding {
+    log: Arc<dyn Log>,
+    cancel: CancellationToken,
+    partition: PartitionId,
+    /// The offset to end before.
+    until: u64,
     reader: Box<dyn Reader>,
     state: State,
     view: View,
@@ -105,42 +110,65 @@ struct Folding<'a> {
     written: u64,
 }
 
-impl<'a> Folding<'a> {
-    fn new(load: &'a Load, begin: State, written: &Checkpoint, reader: Box<dyn Reader>) -> Self {
-        Self {
-            load,
-            reader,
+impl Folding {
+    /// Begins behind the genesis record, whose state is `begin`.
+    pub(crate) async fn begin(load: &Load, begin: State, written: u64) -> Result<Self, Stop> {
+        let Load { source, partition, until, scope, .. } = load;
+        Ok(Self {
+            log: Arc::clone(&source.log),
+            cancel: source.cancel.clone(),
+            partition: *partition,
+            until: *until,
+            reader: source.log.reader(partition.0, begin.next_offset).await?,
             state: begin,
-            view: View::for_load(load.partition, load.scope),
+            view: View::for_load(*partition, *scope),
             recorded_at: None,
             digest: 0,
-            written: written.next_offset,
-        }
+            written,
+        })
+    }
+
+    /// Whether there is more to fold and memory to fold it in.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.state.next_offset < self.until && !self.view.is_full() && !self.cancel.is_cancelled()
     }
 
     /// Ends early, without error, when nobody takes pieces any more: whoever does not says why.
     async fn run(mut self, pieces: mpsc::Sender<Piece>) -> Result<(), Stop> {
-        while self.state.next_offset < self.load.until && !self.view.is_full() {
-            if self.load.source.cancel.is_cancelled() {
-                return Ok(());
-            }
+        while self.goes_on() {
             let advance = self.fold_some().await?;
             let is_written = self.state.next_offset <= self.written;
-            let changes = self.view.take_settled(!is_written);
-            self.digest = self.digest.wrapping_add(changes.digest);
+            let changes = self.take_settled();
             // What an earlier attempt took up to there stands in the tables, since a piece ends where that ended.
             if !is_written && self.send(&pieces, changes, advance, false).await.is_err() {
                 return Ok(());
             }
         }
-        self.finish(&pieces).await
+        if self.cancel.is_cancelled() { Ok(()) } else { self.finish(&pieces).await }
+    }
+
+    /// What no later step changes any more, as far as it is told apart.
+    pub(crate) fn take_settled(&mut self) -> Changes {
+        let changes = self.view.take_settled(self.state.next_offset > self.written);
+        self.digest = self.digest.wrapping_add(changes.digest);
+        changes
+    }
+
+    /// Everything that is left.
+    pub(crate) fn take_rest(&mut self) -> Changes {
+        let changes = self.view.take_changes();
+        self.digest = self.digest.wrapping_add(changes.digest);
+        changes
+    }
+
+    /// The checkpoint of what is folded so far.
+    pub(crate) fn checkpoint(&self, is_loaded: bool) -> Checkpoint {
+        Checkpoint { is_loaded, ..Checkpoint::of(&self.state, self.recorded_at, self.digest) }
     }
 
     /// Writes the state that is still in memory, piece by piece; with the last one the partition is loaded.
     async fn finish(&mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), Stop> {
-        let rest = self.view.take_changes();
-        self.digest = self.digest.wrapping_add(rest.digest);
-        let mut rest = rest.split(COMMIT_ROWS_MAX);
+        let mut rest = self.take_rest().split(COMMIT_ROWS_MAX);
         let last = rest.pop().unwrap_or_default();
         for changes in rest {
             if self.send(pieces, changes, Advance::default(), false).await.is_err() {
@@ -159,36 +187,36 @@ impl<'a> Folding<'a> {
         advance: Advance,
         is_loaded: bool,
     ) -> Result<(), mpsc::error::SendError<Piece>> {
-        let next = Checkpoint { is_loaded, ..Checkpoint::of(&self.state, self.recorded_at, self.digest) };
+        let next = self.checkpoint(is_loaded);
         pieces.send(Piece { changes, next, advance }).await
     }
 
     /// Reads, admits and folds the records of one piece. A piece never reaches over what is written already.
-    async fn fold_some(&mut self) -> Result<Advance, Stop> {
+    pub(crate) async fn fold_some(&mut self) -> Result<Advance, Stop> {
         let mut advance = Advance::default();
         let first = self.state.next_offset;
-        let boundary = if first < self.written { self.written } else { self.load.until };
+        let boundary = if first < self.written { self.written } else { self.until };
         let until = boundary.min(first + PIECE_RECORDS_MAX);
         while self.state.next_offset < until && self.view.settled_rows() < COMMIT_ROWS_MAX {
             let wanted = until - self.state.next_offset;
             let max = usize::try_from(wanted).unwrap_or(usize::MAX).min(READ_RECORDS_MAX);
             let records = self.reader.next(max, PATIENCE).await?;
             if records.is_empty() {
-                check_end(&*self.load.source.log, self.load.partition, self.load.until).await?;
-                if self.load.source.cancel.is_cancelled() {
+                check_end(&*self.log, self.partition, self.until).await?;
+                if self.cancel.is_cancelled() {
                     break;
                 }
                 continue;
             }
             let from = self.state;
-            let view = std::mem::replace(&mut self.view, View::new(self.load.partition));
+            let view = std::mem::replace(&mut self.view, View::new(self.partition));
             let (view, admitted, folded) = blocking(move || {
                 let admitted = admit_all(from, &records);
                 let (view, folded) = fold_all(view, &admitted.decisions);
                 (view, admitted, folded)
             })
             .await?;
-            let partition = self.load.partition;
+            let partition = self.partition;
             if let Err((offset, impossible)) = folded {
                 return Err(Stop::Halted(Halted::Impossible { partition, offset, impossible }));
             }
@@ -199,7 +227,7 @@ impl<'a> Folding<'a> {
             self.state = admitted.state;
             for (_, decision) in &admitted.decisions {
                 advance.decisions += 1;
-                advance.events += decision.events.len() as u64;
+                advance.events += decision.event_count();
                 self.recorded_at = Some(decision.recorded_at);
             }
         }

@@ -44,7 +44,7 @@ pub struct ReplayProgress {
     pub total: u64,
     /// Decisions that the last commit brought.
     pub decisions: u64,
-    /// Events in them.
+    /// Events in them, as [`Event::count`](stockledger_schemas::Event::count) counts.
     pub events: u64,
 }
 
@@ -93,7 +93,7 @@ pub enum SwitchWhen {
 pub struct Replayed {
     /// Decisions that were folded.
     pub decisions: u64,
-    /// Events in them.
+    /// Events in them, as [`Event::count`](stockledger_schemas::Event::count) counts.
     pub events: u64,
 }
 

@@ -21,6 +21,8 @@ use crate::versions;
 const ROUNDS_MAX: u32 = 20;
 /// How long a hold lasts if nobody ends it, as when the process that holds is killed.
 const HOLD_MAX: Duration = Duration::from_secs(10);
+/// Records that the version in use may be behind and still be brought level while both are held.
+const OLD_LAG_MAX: u64 = 20_000;
 /// How long it may take to bring a version to its place while it is held.
 const BRING_WITHIN: Duration = Duration::from_secs(4);
 
@@ -142,8 +144,13 @@ async fn try_switch(
     }
 }
 
-/// Brings the version in use to the same place, if it can be: it may be replaced because it cannot.
+/// Brings the version in use to the same place, if it can be: it may be replaced because it cannot, or because it was
+/// never kept level.
 async fn bring_old(replay: &Replay, from: Version, targets: &[(PartitionId, u64)]) -> bool {
+    if is_far_behind(replay, from, targets).await {
+        tracing::warn!(version = %from, "the version in use is too far behind to be compared");
+        return false;
+    }
     match timeout(BRING_WITHIN, level::bring_all(&replay.source(), from, targets)).await {
         Ok(Ok(())) => true,
         Ok(Err(stop)) => {
@@ -156,6 +163,17 @@ async fn bring_old(replay: &Replay, from: Version, targets: &[(PartitionId, u64)
             false
         }
     }
+}
+
+async fn is_far_behind(replay: &Replay, version: Version, targets: &[(PartitionId, u64)]) -> bool {
+    let checkpoints = async {
+        let mut snapshot = replay.store.snapshot().await?;
+        read::checkpoints(&mut *snapshot, version).await
+    };
+    let Ok(checkpoints) = checkpoints.await else { return true };
+    let there: u64 = checkpoints.iter().map(|checkpoint| checkpoint.next_offset).sum();
+    let wanted: u64 = targets.iter().map(|(_, target)| target).sum();
+    wanted.saturating_sub(there) > OLD_LAG_MAX
 }
 
 /// Whether the digests could be compared; they are equal then.

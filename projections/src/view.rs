@@ -40,10 +40,12 @@ pub enum Scope {
     /// All of them.
     #[default]
     Everything,
-    /// State only: no trail and no movements. To measure with; the digest is then one of state only.
+    /// State only: no trail and no movements. To measure with; the digest is then one of these rows only.
     State,
     /// Stock levels only. To measure with, as above.
     Stock,
+    /// Stock levels and history, no orders. To measure with, as above.
+    History,
 }
 
 /// Touched rows, and what changed in them since the last [`View::take_changes`].
@@ -357,7 +359,7 @@ impl View {
 
     /// Whether rows of history are made.
     pub(crate) const fn keeps_history(&self) -> bool {
-        matches!(self.scope, Scope::Everything)
+        matches!(self.scope, Scope::Everything | Scope::History)
     }
 
     /// Whether rows of orders are made.

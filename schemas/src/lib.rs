@@ -11,6 +11,7 @@
 
 pub mod code;
 pub mod codec;
+mod count;
 pub mod envelope;
 pub mod event;
 pub mod hash;

@@ -2,11 +2,11 @@
 
 mod append;
 mod as_of;
-mod events;
 mod generate;
 mod load;
 mod order_steps;
 mod place;
+mod replay;
 mod server;
 
 use std::time::Duration;
@@ -54,6 +54,13 @@ A line has the members site, order_id, type (placed, shipped, cancelled or retur
 all lines of an order stand in the order in which they happened."
     )]
     OrderSteps(order_steps::Args),
+    /// Replaying an existing log: into memory and into tables, and what the log and the statements alone can do
+    #[command(after_help = "Example: stockledger bench generate --events 10000000 --data-dir big
+         stockledger bench replay --data-dir big --projections mysql://me@127.0.0.1:3306/ledger
+
+The log that the settings name is read. Tables are made in a place of their own beside those that the settings name and are
+removed afterwards. History is written twice from memory and twice from the log, in turn.")]
+    Replay(replay::Args),
     /// Stock levels as of random instants, and as they are
     #[command(after_help = "Example: stockledger bench as-of --questions 20000
 
@@ -84,6 +91,7 @@ pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure
         Bench::Orders(args) => orders(args, context).await,
         Bench::Generate(args) => generate::run(args, context).await,
         Bench::OrderSteps(args) => order_steps::run(args, context).await,
+        Bench::Replay(args) => replay::run(args, context).await,
         Bench::AsOf(args) => as_of::run(args, context).await,
     }
 }

@@ -27,7 +27,7 @@ use stock::StockQuery;
 #[derive(Debug, Parser)]
 struct Args {
     /// The server, whose account may make a database: mysql://USER:PASSWORD@HOST:PORT
-    #[arg(long)]
+    #[arg(long, env = "PEER_MYSQL", hide_env_values = true)]
     mysql: String,
     /// The orders: what `stockledger bench order-steps` wrote
     #[arg(long)]

@@ -18,7 +18,6 @@ use stockledger_writer::entry;
 
 use super::Error;
 use super::intent::Intent;
-use crate::cli::bench::events;
 
 /// Records that are handed to the log at a time.
 const BATCH_RECORDS: usize = 1_024;
@@ -34,7 +33,7 @@ pub(super) struct Tally {
     pub(super) decisions: u64,
     pub(super) records: u64,
     pub(super) bytes: u64,
-    /// By [`events::count`].
+    /// By [`Event::count`].
     pub(super) events: u64,
     /// Stored events of each type.
     pub(super) types: HashMap<&'static str, u64>,
@@ -94,7 +93,7 @@ impl History {
         &self.state
     }
 
-    /// How many events it has so far, by [`events::count`].
+    /// How many events it has so far, by [`Event::count`].
     pub(super) const fn events(&self) -> u64 {
         self.tally.events
     }
@@ -178,7 +177,7 @@ impl History {
         self.push(entry::of_decision(self.chain.partition, &decision, bytes))?;
         self.tally.decisions += 1;
         let event = decision.events.swap_remove(0);
-        self.tally.events += events::count(&event);
+        self.tally.events += event.count();
         *self.tally.types.entry(event.type_name()).or_default() += 1;
         Ok(event)
     }
