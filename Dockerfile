@@ -22,7 +22,7 @@ FROM debian:bookworm-slim
 # A fixed id, so that the owner of a volume is the same in every version of the image.
 RUN groupadd --gid 10001 stockledger \
     && useradd --uid 10001 --gid stockledger --no-create-home --home-dir /data --shell /usr/sbin/nologin stockledger \
-    && install --directory --owner=stockledger --group=stockledger /data
+    && install --directory --owner=stockledger --group=stockledger /data /keys
 COPY --from=build /out/stockledger /usr/local/bin/stockledger
 ENV STOCKLEDGER_DATA_DIR=/data
 USER stockledger

@@ -35,6 +35,7 @@ async fn front(headers: HeaderMap) -> Response {
         ("/v1/sites", "sites"),
         ("/v1/items", "items"),
         ("/v1/projections", "how far the read tables are"),
+        ("/v1/audit/checkpoint", "what was signed last"),
         ("/readyz", "whether it is ready"),
         ("/problems", "what can go wrong"),
     ];

@@ -11,7 +11,7 @@
 //! audit/partition-0.checkpoint    the last checkpoint; not a cache: without it nothing would be noticed
 //! ```
 //!
-//! Read `partition.rs` for the work and `book.rs` for what it works on. [`Proofs`](crate::Proofs) answers questions.
+//! Read `partition.rs` for the work and `book.rs` for what it works on. [`Proofs`] answers questions.
 
 mod book;
 mod partition;
