@@ -45,7 +45,10 @@ fn list(context: &Context, all: &Value, checkpoints: &[Value]) -> Result<(), Fai
     if context.format == Format::Json {
         return Ok(output::json(all)?);
     }
-    let columns = ["partition", "size", "chain_hash", "detail"];
+    let mut columns = vec!["partition", "size", "chain_hash"];
+    if checkpoints.iter().any(|checkpoint| checkpoint.get("detail").is_some()) {
+        columns.push("detail");
+    }
     let row = |checkpoint: &Value| columns.iter().map(|column| cell(checkpoint.get(column))).collect();
     let rows: Vec<Vec<String>> = checkpoints.iter().map(row).collect();
     output::table(&columns, &rows)?;

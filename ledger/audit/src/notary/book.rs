@@ -195,8 +195,11 @@ impl Book {
         let proof = consistency(self.tree.reader(), last.size, now.size)?
             .ok_or(Stop::Shorter { signed: last.size, found: now.size })?;
         let is_beginning = verify_consistency(last.size, now.size, &last.root, &now.root, &proof);
-        // An empty tree is a beginning of every other, but not of the tree of another log.
-        let is_same = last.size != now.size || last.chain_hash == now.chain_hash;
+        // Roots say nothing of a tree without decisions, which is a beginning of every other.
+        let is_same = match last.size {
+            0 => last.chain_hash == self.chain.genesis,
+            size => size != now.size || last.chain_hash == now.chain_hash,
+        };
         if is_beginning && is_same { Ok(()) } else { Err(Stop::Changed { signed: last.size }) }
     }
 }
