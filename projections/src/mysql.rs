@@ -191,6 +191,10 @@ impl Store for MysqlStore {
         schema::create_version(&mut connection, version, created_at).await
     }
 
+    fn has_one_writer(&self) -> bool {
+        false
+    }
+
     async fn create_indexes(&self, version: Version) -> Result<(), Error> {
         let mut connection = self.writers()?.acquire("create the indexes of a version").await?;
         schema::create_indexes(&mut connection, version).await

@@ -303,6 +303,10 @@ async fn switch_from_active(replay: &Replay, version: Version) -> Result<Option<
 /// # Errors
 /// [`Error`], but for those of claiming and switching.
 pub async fn replay_into(replay: &Replay, version: Version) -> Result<Replayed, Error> {
+    if replay.store.has_one_writer() && is_beside_another(replay, version).await? {
+        // To make one of full tables takes seconds, for which the version in use would stand still.
+        replay.store.create_indexes(version).await?;
+    }
     let ends = level::log_ends(&*replay.log).await?;
     let replayed = replay_until(replay, version, &ends).await?;
     replay.store.create_indexes(version).await?;
@@ -310,6 +314,11 @@ pub async fn replay_into(replay: &Replay, version: Version) -> Result<Replayed, 
     let ends = level::log_ends(&*replay.log).await?;
     let more = replay_until(replay, version, &ends).await?;
     Ok(replayed.and(more))
+}
+
+async fn is_beside_another(replay: &Replay, version: Version) -> Result<bool, Error> {
+    let active = read::active(&mut *replay.store.snapshot().await?).await?;
+    Ok(active.is_some_and(|active| active != version))
 }
 
 /// Folds every partition up to the offset given for it into a version whose tables exist.

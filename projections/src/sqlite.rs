@@ -126,11 +126,16 @@ impl Store for SqliteStore {
         tx.commit().await.map_err(&failed)
     }
 
+    fn has_one_writer(&self) -> bool {
+        true
+    }
+
     async fn create_indexes(&self, version: Version) -> Result<(), Error> {
-        let mut writer = self.writer().await?;
         for table in TABLES {
             for (name, columns) in index_columns(table, version) {
                 let sql = format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({columns})", table.at(version));
+                // Others get their turn between two of them.
+                let mut writer = self.writer().await?;
                 execute(&mut writer, sql, &[]).await.map_err(unavailable("create an index"))?;
             }
         }

@@ -59,6 +59,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::OtherCode`] if other code made them, [`Error::Unavailable`].
     async fn create_version(&self, version: Version, created_at: Timestamp) -> Result<(), Error>;
 
+    /// Whether only one commit at a time is possible, whatever version it is for: then nothing may take long while others
+    /// wait.
+    fn has_one_writer(&self) -> bool;
+
     /// Makes the indexes of a version, those that are not there yet. Meant for tables that are full already: an index that
     /// is there while rows are loaded costs more.
     ///

@@ -65,6 +65,10 @@ impl Store for Gated {
         self.store.create_version(version, created_at).await
     }
 
+    fn has_one_writer(&self) -> bool {
+        self.store.has_one_writer()
+    }
+
     async fn create_indexes(&self, version: Version) -> Result<(), Error> {
         self.store.create_indexes(version).await
     }
