@@ -1,4 +1,4 @@
-//! Time travel: an answer about the past is what a fold that stops there would give.
+//! What answers about the past are held against: a fold that stops there, and the sums of what had happened.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,7 @@ use stockledger_projections::views::{KnownSite, PastOrder, StockLevel};
 use stockledger_projections::{Axis, Changes, Point, Queries, Store, Then, View, lines};
 use stockledger_schemas::{Decision, Event, HoldReason, OrderId, PartitionId, Scope, SiteId, Sku, Timestamp};
 
-use crate::common::Ledger;
-use crate::common::{TestStore, order, replay};
+use crate::common::{Ledger, now, order, replay};
 use crate::random::{SITES, SKUS, any_command, ledger_with_sites};
 
 /// Orders of a random ledger.
@@ -99,8 +98,8 @@ fn level_of_answer(level: &StockLevel) -> Value {
     value
 }
 
-async fn projected(ledger: &Ledger, store: &Arc<dyn Store>) -> Queries {
-    let version = stockledger_projections::projector::ensure_active(&**store, crate::common::now()).await;
+pub(crate) async fn projected(ledger: &Ledger, store: &Arc<dyn Store>) -> Queries {
+    let version = stockledger_projections::projector::ensure_active(&**store, now()).await;
     replay_into(&replay(ledger.log(), store), version.unwrap()).await.unwrap();
     Queries::new(Arc::clone(store), None)
 }
@@ -169,12 +168,6 @@ pub(crate) async fn answers_are_those_of_a_fold_that_stopped_there(
             assert_as_folded(&queries, &known, &folded, Point::Instant(instant), which).await;
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_random_positions_answer_as_folds_that_stopped_there() {
-    let store = TestStore::new().await;
-    answers_are_those_of_a_fold_that_stopped_there(Arc::clone(&store.store), 2_000, 1_000).await;
 }
 
 /// What moved until an instant, summed up from the events alone.
@@ -254,10 +247,4 @@ pub(crate) async fn sums_by_occurrence_are_those_of_the_events(
             assert_eq!(level_of_answer(here), *level);
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn levels_by_occurrence_are_the_sums_of_what_had_happened() {
-    let store = TestStore::new().await;
-    sums_by_occurrence_are_those_of_the_events(Arc::clone(&store.store), 1_200, 120).await;
 }

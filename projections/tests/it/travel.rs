@@ -11,6 +11,7 @@ use stockledger_schemas::{Disposition, HoldReason, SiteId, Timestamp};
 use crate::common::{
     Ledger, TestStore, cancel, hold, id, order, place, receive, release, replay, ship, take_back,
 };
+use crate::past;
 
 /// Tables that are brought level with a ledger as often as it is asked for.
 struct Tables {
@@ -360,4 +361,16 @@ async fn an_item_is_listed_at_the_sites_that_had_seen_it() {
     assert_eq!(listed(first[1].recorded_at, 50).await, (vec![site("a", 1), site("c", 2)], false));
     assert_eq!(listed(first[1].recorded_at, 1).await, (vec![site("a", 1)], true));
     assert_eq!(listed(Timestamp::MAX, 50).await.0, [site("a", 2), site("b", 2), site("c", 2)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_random_positions_answer_as_folds_that_stopped_there() {
+    let store = TestStore::new().await;
+    past::answers_are_those_of_a_fold_that_stopped_there(Arc::clone(&store.store), 2_000, 1_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn levels_by_occurrence_are_the_sums_of_what_had_happened() {
+    let store = TestStore::new().await;
+    past::sums_by_occurrence_are_those_of_the_events(Arc::clone(&store.store), 1_200, 120).await;
 }

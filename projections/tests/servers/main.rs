@@ -6,3 +6,8 @@
 #[path = "../it/common.rs"]
 mod common;
 mod on_servers;
+#[allow(dead_code, reason = "shared with the tests that need no servers, which use more of it")]
+#[path = "../it/past.rs"]
+mod past;
+#[path = "../it/random.rs"]
+mod random;

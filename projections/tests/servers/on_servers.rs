@@ -27,4 +27,5 @@ mod database;
 mod equality;
 mod faults;
 mod logins;
+mod past;
 mod proxy;
