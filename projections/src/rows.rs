@@ -125,6 +125,8 @@ pub struct StockRow {
     pub held: [i64; 4],
     /// The decision by which the item was first seen at the site.
     pub first_seq: i64,
+    /// When the first thing happened to it there, as callers say until now.
+    pub first_occurred_at: Timestamp,
     /// The decision that changed it last.
     pub seq: i64,
 }
@@ -133,7 +135,16 @@ impl StockRow {
     /// The balances of something that was never there.
     #[must_use]
     pub const fn nothing(site: SiteId, sku: Sku) -> Self {
-        Self { site, sku, on_hand: 0, reserved: 0, held: [0; HoldReason::ALL.len()], first_seq: 0, seq: 0 }
+        Self {
+            site,
+            sku,
+            on_hand: 0,
+            reserved: 0,
+            held: [0; HoldReason::ALL.len()],
+            first_seq: 0,
+            first_occurred_at: Timestamp::MAX,
+            seq: 0,
+        }
     }
 
     /// Not sellable, all reasons together.
@@ -150,6 +161,7 @@ impl StockRow {
             reserved: fields.int()?,
             held: [fields.int()?, fields.int()?, fields.int()?, fields.int()?],
             first_seq: fields.int()?,
+            first_occurred_at: fields.time()?,
             seq: fields.int()?,
         })
     }
@@ -166,7 +178,7 @@ impl Row for StockRow {
             self.reserved.into(),
         ]);
         cells.extend(self.held.map(Cell::Int));
-        cells.extend([self.first_seq, self.seq].map(Cell::Int));
+        cells.extend([Cell::Int(self.first_seq), self.first_occurred_at.into(), Cell::Int(self.seq)]);
     }
 }
 

@@ -142,6 +142,7 @@ pub static STOCK: Table = Table {
         int("held_safety_stock"),
         int("held_other"),
         int("first_seq"),
+        int("first_occurred_at"),
         int("seq"),
     ],
     key_columns: 2,

@@ -137,6 +137,7 @@ pub(super) fn extreme_changes() -> Changes {
             reserved: i64::MIN,
             held: [0, most, 1, i64::MAX],
             first_seq: 1,
+            first_occurred_at: Timestamp::MIN,
             seq: i64::MAX,
         }],
         orders: vec![

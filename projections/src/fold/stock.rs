@@ -77,6 +77,7 @@ impl Step<'_> {
         if row.first_seq == 0 {
             row.first_seq = self.seq;
         }
+        row.first_occurred_at = row.first_occurred_at.min(self.decision.occurred_at());
         row.seq = self.seq;
         let delta = change.deltas();
         if delta == [0; 3] {

@@ -142,6 +142,9 @@ impl Moment {
         let missing = || Error::Unreadable { expected: "a sum", found: "nothing".to_owned() };
         let mut all = all.ok_or_else(missing)?;
         let (orders, quantity) = (all.number()?, all.int()?);
+        if orders == 0 {
+            return Ok(Reservations { quantity, orders, oldest: Vec::new() });
+        }
         let more = [RESERVATIONS_MAX.into(), Value::from(&level.site)];
         let parameters = behind.iter().cloned().chain(more).collect();
         let rows = self.select(&reservations_sql(), parameters).await?;

@@ -13,10 +13,6 @@ use super::{Moment, Result, one_more};
 use crate::value::{Fields, Value};
 use crate::views::{KnownSite, StockLevel};
 
-/// Whether the decision by which the item `s` was first seen had happened by then.
-const IS_SEEN: &str =
-    "EXISTS (SELECT 1 FROM {trail} t WHERE t.site = s.site AND t.seq = s.first_seq AND t.occurred_at <= ?)";
-
 /// Whether anything of the item `s` had moved by then. The movements come from the index alone, their times by key: a
 /// database that is left the choice may read all decisions of the site instead. The same holds for what moved.
 const HAS_MOVED: &str = "EXISTS (SELECT 1 FROM {movements} y CROSS JOIN {movements} z \
@@ -37,17 +33,18 @@ const MOVED: &str = "LEFT JOIN {movements} x ON x.site = k.site AND x.sku = k.sk
 /// The level of one item that the site has ever seen, and whether it had been seen by then.
 pub(super) fn level_sql() -> String {
     format!(
-        "SELECT k.is_seen, COUNT(m.seq), {SUMS} FROM \
-         (SELECT s.site, s.sku, CASE WHEN s.first_seq <= ? AND {IS_SEEN} THEN 1 ELSE 0 END AS is_seen \
-         FROM {{stock}} s WHERE s.site = ? AND s.sku = ? LIMIT 1) k {MOVED} GROUP BY k.is_seen"
+        "SELECT k.first_occurred_at, k.seq, COUNT(m.seq), {SUMS} FROM \
+         (SELECT s.site, s.sku, s.first_occurred_at, s.seq FROM {{stock}} s WHERE s.site = ? AND s.sku = ? LIMIT 1) k \
+         {MOVED} GROUP BY k.first_occurred_at, k.seq"
     )
 }
 
-/// A page of levels: the items of which anything had happened by then.
+/// A page of levels: the items to which anything had happened by then, of those that changed after what is to be known the
+/// ones that had moved.
 pub(super) fn levels_sql() -> String {
     format!(
         "SELECT k.sku, {SUMS} FROM (SELECT s.site, s.sku FROM {{stock}} s \
-         WHERE s.site = ? AND s.sku > ? AND s.first_seq <= ? AND ({IS_SEEN} OR {HAS_MOVED}) \
+         WHERE s.site = ? AND s.sku > ? AND s.first_occurred_at <= ? AND (s.seq <= ? OR {HAS_MOVED}) \
          ORDER BY s.sku LIMIT ?) k {MOVED} GROUP BY k.sku ORDER BY k.sku"
     )
 }
@@ -59,12 +56,15 @@ impl Moment {
         sku: &Sku,
         until: Timestamp,
     ) -> Result<Option<Found>> {
-        let (seq, until) = self.bounds(until);
-        let parameters = vec![seq.clone(), until.clone(), site.into(), sku.into(), seq, until];
+        let known = self.at.position.seq;
+        let (seq, last) = (Value::from(known), Value::Int(until.micros()));
+        let parameters = vec![site.into(), sku.into(), seq, last];
         let Some(mut fields) = self.select_one(&level_sql(), parameters).await? else { return Ok(None) };
-        let (is_seen, moved) = (fields.int()? == 1, fields.int()? > 0);
+        let (first_occurred_at, last_seq): (_, u64) = (fields.time()?, fields.number()?);
+        let moved = fields.int()? > 0;
+        let is_seen = moved || (first_occurred_at <= until && last_seq <= known);
         let level = level(site.clone(), sku.clone(), sums(&mut fields)?, self.at.clone());
-        Ok(Some(Found { level, is_seen: is_seen || moved }))
+        Ok(Some(Found { level, is_seen }))
     }
 
     pub(super) async fn levels_occurred(
@@ -74,12 +74,12 @@ impl Moment {
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Vec<StockLevel>> {
-        let (seq, until) = self.bounds(until);
+        let (seq, until) = (Value::from(self.at.position.seq), Value::Int(until.micros()));
         let parameters = vec![
             (&known.site).into(),
             text_after(after),
-            seq.clone(),
             until.clone(),
+            seq.clone(),
             seq.clone(),
             until.clone(),
             one_more(limit).into(),
@@ -92,11 +92,6 @@ impl Moment {
             Ok(level(known.site.clone(), sku, sums(&mut fields)?, self.at.clone()))
         };
         rows.into_iter().map(level).collect()
-    }
-
-    /// What was known, and until when it happened.
-    fn bounds(&self, until: Timestamp) -> (Value, Value) {
-        (Value::from(self.at.position.seq), Value::Int(until.micros()))
     }
 }
 

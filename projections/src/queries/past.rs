@@ -4,13 +4,15 @@
 //! it. Times of recording never fall along a partition, so that an instant of the past stands for the same decision for
 //! ever. Nothing is folded and no row is ever rewritten: an answer about the past is a look-up.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use stockledger_schemas::{PartitionId, SiteId, Sku, Timestamp};
 
 use super::directory::text_after;
 use super::stock::{Balances, level};
-use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page, seq_of};
+use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page};
+use crate::dialect::shaped;
 use crate::held;
 use crate::value::{Fields, Value};
 use crate::views::{Answer, AsOf, KnownSite, Page, StockLevel};
@@ -52,49 +54,26 @@ pub(super) const LAST_AT_INSTANT: &str = "SELECT t.seq, t.recorded_at FROM {trai
 pub(super) const LAST_AT_SEQ: &str = "SELECT t.seq, t.recorded_at FROM {trail} t \
     WHERE t.site = ? AND t.seq <= ? ORDER BY t.seq DESC LIMIT 1";
 
-/// The number of the decision that an instant stands for, in a query about `s`.
-const SEQ_AT_INSTANT: &str = "SELECT t.seq FROM {trail} t WHERE t.site = s.site AND t.recorded_at <= ? \
-    ORDER BY t.recorded_at DESC, t.seq DESC LIMIT 1";
+/// What the last movement of an item up to a decision left behind. Its key comes from the index alone: a database that is
+/// left the choice may look for it among all decisions of the site.
+pub(super) const LAST_MOVEMENT: &str = "\
+    SELECT m.sku, m.on_hand, m.reserved, m.held_by_reason FROM \
+    (SELECT x.site, x.seq, x.line FROM {movements} x WHERE x.site = ? AND x.sku = ? AND x.seq <= ? \
+    ORDER BY x.seq DESC, x.line DESC LIMIT 1) k \
+    JOIN {movements} m ON m.site = k.site AND m.seq = k.seq AND m.line = k.line";
 
-const SEQ_AT_SEQ: &str =
-    "SELECT t.seq FROM {trail} t WHERE t.site = s.site AND t.seq <= ? ORDER BY t.seq DESC LIMIT 1";
+/// Items that one statement asks for at most.
+const ITEMS_MAX: usize = 64;
 
-/// One level, from the moment to the balances in one statement: `p` is the decision that the moment stands for, `m` the
-/// last movement up to it.
-const LEVEL_THEN: &str = "\
-    SELECT s.first_seq, p.seq, p.recorded_at, m.on_hand, m.reserved, m.held_by_reason FROM {stock} s \
-    LEFT JOIN {trail} p ON p.site = s.site AND p.seq = ({seq}) \
-    LEFT JOIN {movements} m ON m.site = s.site \
-    AND m.seq = (SELECT x.seq FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= p.seq \
-    ORDER BY x.seq DESC, x.line DESC LIMIT 1) \
-    AND m.line = (SELECT x.line FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= p.seq \
-    ORDER BY x.seq DESC, x.line DESC LIMIT 1) \
-    WHERE s.site = ? AND s.sku = ?";
+/// The items of a site that had been seen by a decision.
+const ITEMS_SEEN: &str =
+    "SELECT s.sku FROM {stock} s WHERE s.site = ? AND s.sku > ? AND s.first_seq <= ? ORDER BY s.sku LIMIT ?";
 
-/// A page of levels: the items that had been seen by then, each with its last movement. The limit inside also keeps
-/// databases from merging the inner query into the outer one.
-pub(super) const LEVELS_THEN: &str = "\
-    SELECT k.sku, m.on_hand, m.reserved, m.held_by_reason FROM \
-    (SELECT s.site, s.sku, \
-    (SELECT x.seq FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= ? \
-    ORDER BY x.seq DESC, x.line DESC LIMIT 1) AS seq, \
-    (SELECT x.line FROM {movements} x WHERE x.site = s.site AND x.sku = s.sku AND x.seq <= ? \
-    ORDER BY x.seq DESC, x.line DESC LIMIT 1) AS line \
-    FROM {stock} s WHERE s.site = ? AND s.sku > ? AND s.first_seq <= ? ORDER BY s.sku LIMIT ?) k \
-    LEFT JOIN {movements} m ON m.site = k.site AND m.seq = k.seq AND m.line = k.line ORDER BY k.sku";
+const FIRST_SEEN: &str = "SELECT first_seq FROM {stock} WHERE site = ? AND sku = ?";
 
 /// Sites that have ever seen an item, and where they live.
 const SITES_OF_ITEM: &str = "SELECT d.partition_id, s.site FROM {stock} s JOIN {homes} d ON d.site = s.site \
     WHERE s.sku = ? AND s.site > ? ORDER BY s.site LIMIT ?";
-
-/// One statement for both kinds of moment.
-pub(super) fn level_then(point: Point) -> String {
-    let seq = match point {
-        Point::Instant(_) => SEQ_AT_INSTANT,
-        Point::Seq(_) => SEQ_AT_SEQ,
-    };
-    LEVEL_THEN.replace("{seq}", seq)
-}
 
 impl Point {
     pub(super) fn value(self) -> Value {
@@ -220,30 +199,24 @@ impl Moment {
         Ok(())
     }
 
+    /// The state that a moment stands for. What is not past yet is now.
     async fn state_at(&mut self, site: &SiteId, point: Point) -> Result<AsOf> {
-        let sql = match point {
-            Point::Instant(_) => LAST_AT_INSTANT,
-            Point::Seq(_) => LAST_AT_SEQ,
+        let (sql, is_now) = match point {
+            Point::Instant(instant) => (LAST_AT_INSTANT, self.at.as_of.is_none_or(|last| last <= instant)),
+            Point::Seq(seq) => (LAST_AT_SEQ, seq >= self.at.position.seq),
         };
-        let last = match self.select_one(sql, vec![site.into(), point.value()]).await? {
-            Some(mut fields) => Some((fields.number()?, fields.time()?)),
-            None => None,
+        if is_now {
+            return Ok(self.at.clone());
+        }
+        let (last, as_of) = match self.select_one(sql, vec![site.into(), point.value()]).await? {
+            Some(mut fields) => (fields.number()?, Some(fields.time()?)),
+            None => (0, None),
         };
-        Ok(self.state_of(point, last))
-    }
-
-    /// The state that a moment stands for, given the last decision of the site up to it. What is not past yet is now.
-    fn state_of(&self, point: Point, last: Option<(u64, Timestamp)>) -> AsOf {
         let seq = match point {
-            Point::Instant(instant) if self.at.as_of.is_none_or(|recorded_at| recorded_at <= instant) => {
-                return self.at.clone();
-            }
-            Point::Seq(seq) if seq >= self.at.position.seq => return self.at.clone(),
-            Point::Instant(_) => last.map_or(0, |(seq, _)| seq),
+            Point::Instant(_) => last,
             Point::Seq(seq) => seq,
         };
-        let as_of = last.map(|(_, recorded_at)| recorded_at);
-        AsOf { position: self.position(seq), as_of, stale: self.at.stale.clone() }
+        Ok(AsOf { position: self.position(seq), as_of, stale: self.at.stale.clone() })
     }
 
     /// The level of an item at a site then, if the site has ever seen it.
@@ -260,17 +233,18 @@ impl Moment {
         sku: &Sku,
         point: Point,
     ) -> Result<Option<Found>> {
-        let parameters = vec![point.value(), site.into(), sku.into()];
-        let Some(mut fields) = self.select_one(&level_then(point), parameters).await? else {
-            return Ok(None);
+        let at = self.state_at(site, point).await?;
+        let seq = at.position.seq;
+        let last = self.last_movements(site, &[sku], seq).await?.remove(sku);
+        let (balances, is_seen) = match last {
+            Some(balances) => (balances, true),
+            None => {
+                let row = self.select_one(FIRST_SEEN, vec![site.into(), sku.into()]).await?;
+                let Some(mut fields) = row else { return Ok(None) };
+                (Balances::default(), fields.number::<u64>()? <= seq)
+            }
         };
-        let first_seq: u64 = fields.number()?;
-        let last = fields.optional_int()?.map(seq_of).transpose()?;
-        let last = last.zip(fields.optional_time()?);
-        let at = self.state_of(point, last);
-        let is_seen = first_seq <= at.position.seq;
-        let level = level(site.clone(), sku.clone(), balances(&mut fields)?, at);
-        Ok(Some(Found { level, is_seen }))
+        Ok(Some(Found { level: level(site.clone(), sku.clone(), balances, at), is_seen }))
     }
 
     async fn levels_recorded(
@@ -279,15 +253,35 @@ impl Moment {
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Vec<StockLevel>> {
-        let seq = || Value::from(self.at.position.seq);
-        let parameters =
-            vec![seq(), seq(), (&known.site).into(), text_after(after), seq(), one_more(limit).into()];
-        let rows = self.select(LEVELS_THEN, parameters).await?;
-        let level = |mut fields: Fields| {
-            let sku = fields.text()?;
-            Ok(level(known.site.clone(), sku, balances(&mut fields)?, self.at.clone()))
+        let (site, seq) = (&known.site, self.at.position.seq);
+        let parameters = vec![site.into(), text_after(after), Value::from(seq), one_more(limit).into()];
+        let rows = self.select(ITEMS_SEEN, parameters).await?;
+        let skus = rows.into_iter().map(|mut fields| fields.text()).collect::<Result<Vec<Sku>>>()?;
+        let mut last = self.last_movements(site, &skus, seq).await?;
+        let level = |sku: Sku| {
+            let balances = last.remove(&sku).unwrap_or_default();
+            level(site.clone(), sku, balances, self.at.clone())
         };
-        rows.into_iter().map(level).collect()
+        Ok(skus.into_iter().map(level).collect())
+    }
+
+    /// What the last movement of each item up to a decision left behind; items that had not moved are absent.
+    async fn last_movements<S: Borrow<Sku>>(
+        &mut self,
+        site: &SiteId,
+        skus: &[S],
+        seq: u64,
+    ) -> Result<HashMap<Sku, Balances>> {
+        let mut found = HashMap::with_capacity(skus.len());
+        for piece in skus.chunks(ITEMS_MAX).flat_map(shaped) {
+            let sql = vec![LAST_MOVEMENT; piece.len()].join(" UNION ALL ");
+            let parameters =
+                piece.iter().flat_map(|sku| [site.into(), sku.borrow().into(), Value::from(seq)]);
+            for mut fields in self.select(&sql, parameters.collect()).await? {
+                found.insert(fields.text()?, balances(&mut fields)?);
+            }
+        }
+        Ok(found)
     }
 
     async fn sites_of_item(
@@ -301,10 +295,9 @@ impl Moment {
     }
 }
 
-/// What a movement left behind; nothing before the first.
+/// What a movement left behind.
 fn balances(fields: &mut Fields) -> Result<Balances> {
-    let on_hand = fields.optional_int()?.unwrap_or(0);
-    let reserved = fields.optional_int()?.unwrap_or(0);
+    let (on_hand, reserved) = (fields.int()?, fields.int()?);
     let held = fields.optional_text::<String>()?;
     Ok(Balances { on_hand, reserved, held: held::from_text(held.as_deref())? })
 }

@@ -12,7 +12,7 @@ use crate::store::Error;
 use crate::views::{Answer, AsOf, HeldByReason, KnownSite, Page, StockLevel};
 
 const COLUMNS: &str = "s.site, s.sku, s.on_hand, s.reserved, s.held_damaged, s.held_quality_control, \
-                       s.held_safety_stock, s.held_other, s.first_seq, s.seq";
+                       s.held_safety_stock, s.held_other, s.first_seq, s.first_occurred_at, s.seq";
 
 impl Queries {
     /// The level of an item at a site; nothing if it was never seen there.
@@ -115,7 +115,7 @@ fn level_now(row: StockRow, at: &AsOf) -> StockLevel {
 }
 
 /// What is there, what of it is promised, and what of it is held by reason.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Balances {
     pub(super) on_hand: i64,
     pub(super) reserved: i64,

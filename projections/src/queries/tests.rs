@@ -6,7 +6,7 @@ use super::explain;
 use super::movements::MOVEMENTS_PAGE;
 use super::occurred;
 use super::orders::{TRAIL_LINES, TRAIL_PAGE};
-use super::past::{LAST_AT_INSTANT, LAST_AT_SEQ, LEVELS_THEN, Point, level_then};
+use super::past::{LAST_AT_INSTANT, LAST_AT_SEQ, LAST_MOVEMENT};
 use super::past_orders::STEPS_THEN;
 use crate::SqliteStore;
 use crate::store::{Select, Store};
@@ -51,17 +51,14 @@ async fn pages_of_history_are_entered_by_their_index() {
 async fn the_past_is_entered_by_its_index_however_long_it_is() {
     let last_movement = "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)";
     let at_instant = "COVERING INDEX trail__v1_1 (site=? AND recorded_at<?)";
-    let by_instant = level_then(Point::Instant(Timestamp::MIN));
-    let by_seq = level_then(Point::Seq(0));
+    let last_movements = [LAST_MOVEMENT, LAST_MOVEMENT].join(" UNION ALL ");
     let (occurred, occurred_page) = (occurred::level_sql(), occurred::levels_sql());
     let (x_of_item, y_of_item) = (
         "x USING COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)",
         "y USING COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)",
     );
     let cases = [
-        (by_instant.as_str(), &[at_instant, last_movement, "p USING PRIMARY KEY", "m USING PRIMARY KEY"][..]),
-        (by_seq.as_str(), &["t USING PRIMARY KEY (site=? AND seq<?)", last_movement, "m USING PRIMARY KEY"]),
-        (LEVELS_THEN, &[last_movement, "s USING PRIMARY KEY (site=? AND sku>?)", "m USING PRIMARY KEY"]),
+        (last_movements.as_str(), &[last_movement, "m USING PRIMARY KEY (site=? AND seq=? AND line=?)"][..]),
         (LAST_AT_INSTANT, &[at_instant]),
         (LAST_AT_SEQ, &["t USING PRIMARY KEY (site=? AND seq<?)"]),
         (STEPS_THEN, &["COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>? AND seq<?)"]),

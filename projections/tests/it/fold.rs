@@ -7,7 +7,9 @@ use stockledger_projections::fold::{Reason, fold};
 use stockledger_projections::rows::{MovementRow, OrderRow, StockRow};
 use stockledger_projections::{Changes, View};
 use stockledger_schemas::event::{OrderShipped, StockReceived};
-use stockledger_schemas::{Balances, Decision, Disposition, Event, HoldReason, Level, PartitionId};
+use stockledger_schemas::{
+    Balances, Decision, Disposition, Event, HoldReason, Level, PartitionId, Timestamp,
+};
 
 /// What is said of an order of which something changed that never does.
 const FIXED: &str = "times, customer, currency or number of lines";
@@ -115,6 +117,21 @@ fn holds_are_counted_by_reason() {
     ];
     assert_eq!(held, expected);
     assert_eq!((changes.stock[0].first_seq, changes.stock[0].seq), (3, 6));
+}
+
+#[test]
+fn a_row_of_stock_keeps_when_the_first_thing_happened_to_it() {
+    let mut ledger = Ledger::new(1);
+    ledger.open_site("shop");
+    let first = ledger.run("shop", receive(&[("A", 10)]));
+    let mut decisions = vec![first.clone()];
+    for micros in [1_000, -1_000, 0] {
+        let occurred_at = Timestamp::from_micros(first.recorded_at.micros() + micros).unwrap();
+        decisions.push(ledger.run_late("shop", receive(&[("A", 1)]), occurred_at));
+    }
+    let row = folded(&decisions).stock.remove(0);
+    assert_eq!(row.first_occurred_at.micros(), first.recorded_at.micros() - 1_000);
+    assert_eq!((row.first_seq, row.seq), (3, 6));
 }
 
 #[test]

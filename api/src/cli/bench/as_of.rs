@@ -69,7 +69,8 @@ async fn measure(queries: &Queries, args: &Args) -> Result<(usize, Histogram<u64
         }
         let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if number >= 2 * WARM_UP {
-            kinds[usize::from(number % 2 == 1)].saturating_record(nanos);
+            let failed = |error| Failure::new(Exit::Failed, error);
+            kinds[usize::from(number % 2 == 1)].record(nanos).map_err(failed)?;
         }
     }
     let [now, then] = kinds;
