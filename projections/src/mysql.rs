@@ -67,7 +67,7 @@ impl MysqlStore {
     pub async fn open(address: &Address) -> Result<Self, Error> {
         let mut connection = connections::log_in(address, OPEN).await?;
         let server = server(&mut connection).await?;
-        if !schema::is_there(&mut connection).await.map_err(failed(OPEN))? {
+        if !schema::is_there(&mut connection).await.map_err(|error| not_ours(address, error))? {
             schema::create(&mut connection).await?;
         }
         close(connection).await;
@@ -155,6 +155,19 @@ async fn server(connection: &mut MySqlConnection) -> Result<Server, Error> {
     Ok(server)
 }
 
+/// An error of looking for our tables: those of an earlier program have other columns.
+fn not_ours(address: &Address, error: sqlx::Error) -> Error {
+    if failure::number(&error) != Some(failure::NO_SUCH_COLUMN) {
+        return failed(OPEN)(error);
+    }
+    let advice = format!(
+        "database {} holds read tables of an earlier program: name another database with --projections, or remove this one, \
+         and run `stockledger init` and `stockledger rebuild`; everything in it comes from the log",
+        address.database()
+    );
+    Error::Refused { operation: OPEN, advice, source: Box::new(error) }
+}
+
 /// Why a database cannot be read from, given whether its tables are there.
 fn unreadable(address: &Address, is_there: Result<bool, sqlx::Error>) -> Option<Error> {
     let (what, source) = match is_there {
@@ -164,7 +177,7 @@ fn unreadable(address: &Address, is_there: Result<bool, sqlx::Error>) -> Option<
         Err(error) if kind(&error) == Kind::Denied => {
             ("the tables are not there or may not be read", Some(error))
         }
-        Err(error) => return Some(failed(OPEN)(error)),
+        Err(error) => return Some(not_ours(address, error)),
     };
     let advice = format!(
         "database {} holds no projections that {} may read: start a projector on it or run `stockledger init`, and \

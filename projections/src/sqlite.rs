@@ -76,6 +76,7 @@ impl SqliteStore {
         for statement in META_TABLES {
             sqlx::query(statement).execute(&mut writer).await.map_err(&opening)?;
         }
+        check_columns(&mut writer, path).await?;
         Ok(Self { writer: Mutex::new(Some(writer)), readers: readers(path).await? })
     }
 
@@ -85,11 +86,32 @@ impl SqliteStore {
     /// # Errors
     /// [`Error::Unavailable`] if it is not there or cannot be opened.
     pub async fn open_read_only(path: &Path) -> Result<Self, Error> {
-        Ok(Self { writer: Mutex::new(None), readers: readers(path).await? })
+        let readers = readers(path).await?;
+        let mut reader = readers.acquire().await.map_err(unavailable("open the file"))?;
+        check_columns(&mut reader, path).await?;
+        drop(reader);
+        Ok(Self { writer: Mutex::new(None), readers })
     }
 
     async fn writer(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, Error> {
         MutexGuard::try_map(self.writer.lock().await, Option::as_mut).map_err(|_| Error::ReadOnly)
+    }
+}
+
+/// The tables of an earlier program have other columns.
+async fn check_columns(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
+    let sql = "SELECT owner, digest FROM projection_versions, projection_checkpoints LIMIT 0";
+    match sqlx::query(sql).execute(connection).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.to_string().contains("no such column") => {
+            let advice = format!(
+                "{} holds read tables of an earlier program: remove it and run `stockledger rebuild`; everything in it \
+                 comes from the log",
+                path.display()
+            );
+            Err(Error::Refused { operation: "open the file", advice, source: Box::new(error) })
+        }
+        Err(error) => Err(unavailable("open the file")(error)),
     }
 }
 

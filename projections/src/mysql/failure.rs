@@ -34,6 +34,7 @@ const CHANGED_SINCE_READ: u16 = 1020;
 /// The server shuts down, the connection was aborted or killed, by MySQL's words and by MariaDB's.
 const LOST: [u16; 9] = [1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 4031];
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
+pub(super) const NO_SUCH_COLUMN: u16 = 1054;
 const TABLE_CHANGED: u16 = 1412;
 /// Database, login, table, column, privilege, routine, and MariaDB's word for the socket login.
 const DENIED: [u16; 7] = [1044, 1045, 1142, 1143, 1227, 1370, 1698];
