@@ -11,6 +11,7 @@ mod health;
 mod import;
 mod init;
 mod output;
+mod past;
 mod projections;
 mod read;
 mod rebuild;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::output::{self, Format, cell};
+use super::past::Past;
 use super::{Context, Exit, Failure};
 use crate::client::Client;
 use crate::config::Roles;
@@ -23,27 +24,6 @@ pub(super) struct Server {
     /// Ask this server, such as http://127.0.0.1:7070 [default: read the local data directory]
     #[arg(long, value_name = "URL")]
     pub(super) server: Option<String>,
-}
-
-/// As of when.
-#[derive(Debug, Clone, clap::Args)]
-pub(super) struct Past {
-    /// As of this time, such as 2026-03-31T23:59:59Z, or this position, such as 0.17 [default: now]
-    #[arg(long, value_name = "WHEN")]
-    as_of: Option<String>,
-    /// By when things were recorded, or by when they occurred
-    #[arg(long, value_name = "AXIS", value_parser = ["recorded", "occurred"], requires = "as_of")]
-    axis: Option<String>,
-}
-
-impl Past {
-    /// The path with the parameters that say so; as it is for the present.
-    pub(super) fn path(&self, path: &str) -> String {
-        let parameters = [("as_of", &self.as_of), ("axis", &self.axis)];
-        let given = parameters.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let query: Vec<String> = given.map(|(name, value)| format!("{name}={}", segment(value))).collect();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
-    }
 }
 
 /// Stock levels and movements.

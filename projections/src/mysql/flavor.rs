@@ -58,7 +58,9 @@ impl Flavor {
     pub(super) fn limited(self, select: &str, limit: Duration) -> String {
         match (self, select.strip_prefix("SELECT ")) {
             (Self::Mysql, Some(rest)) => {
-                format!("SELECT /*+ MAX_EXECUTION_TIME({}) */ {rest}", limit.as_millis())
+                // Of two comments with hints the second would be a comment like any other.
+                let rest = rest.strip_prefix("/*+ ").map_or_else(|| format!("*/ {rest}"), str::to_owned);
+                format!("SELECT /*+ MAX_EXECUTION_TIME({}) {rest}", limit.as_millis())
             }
             (Self::Mysql, None) => select.to_owned(),
             (Self::Mariadb, _) => {
@@ -95,6 +97,8 @@ mod tests {
     fn a_limit_is_said_in_the_words_of_the_server() {
         let limit = Duration::from_millis(1_500);
         assert_eq!(Flavor::Mysql.limited("SELECT 1", limit), "SELECT /*+ MAX_EXECUTION_TIME(1500) */ 1");
+        let with_hint = Flavor::Mysql.limited("SELECT /*+ INDEX(t i) */ 1", limit);
+        assert_eq!(with_hint, "SELECT /*+ MAX_EXECUTION_TIME(1500) INDEX(t i) */ 1");
         assert_eq!(
             Flavor::Mariadb.limited("SELECT 1", limit),
             "SET STATEMENT max_statement_time=1.5 FOR SELECT 1"
