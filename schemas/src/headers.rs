@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use crate::position::PartitionId;
-use crate::record::{Claim, Decision, Genesis};
+use crate::record::{Claim, Decision, Genesis, Record};
 
 /// The type of the record's first event, or the kind of a record without events.
 pub const TYPE: &str = "ce_type";
@@ -18,6 +18,16 @@ pub const MEDIA_TYPE: &str = "application/vnd.stockledger.record";
 
 /// Names with their values.
 pub type Headers = [(&'static str, String); 3];
+
+/// Of any record of a partition.
+#[must_use]
+pub fn of_record(partition: PartitionId, record: &Record) -> Headers {
+    match record {
+        Record::Genesis(genesis) => of_genesis(genesis),
+        Record::Claim(claim) => of_claim(claim),
+        Record::Decision(decision) => of_decision(partition, decision),
+    }
+}
 
 /// Of a decision: its first event, and `<partition>.<term>.<seq>`.
 #[must_use]

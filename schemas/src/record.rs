@@ -182,6 +182,29 @@ impl Decision {
     }
 }
 
+impl Scope {
+    /// The key of a record of this scope in a log: the site, or nothing. It is for people who look at a topic and is never
+    /// read back.
+    #[must_use]
+    pub fn record_key(&self) -> &str {
+        match self {
+            Self::Directory => "",
+            Self::Site(site) => site.as_str(),
+        }
+    }
+}
+
+impl Record {
+    /// The key of this record in a log; see [`Scope::record_key`].
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Decision(decision) => decision.scope.record_key(),
+            Self::Genesis(_) | Self::Claim(_) => "",
+        }
+    }
+}
+
 impl Encode for Scope {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         match self {

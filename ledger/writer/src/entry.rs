@@ -2,15 +2,12 @@
 
 use bytes::Bytes;
 use stockledger_log::Entry;
-use stockledger_schemas::{Claim, Decision, Genesis, PartitionId, Record, Scope, codec, envelope, headers};
+use stockledger_schemas::{Claim, Decision, Genesis, PartitionId, Record, codec, envelope, headers};
 
 /// A decision, of which the bytes are known already. Its key is its site.
 #[must_use]
 pub fn of_decision(partition: PartitionId, decision: &Decision, value: Bytes) -> Entry {
-    let key = match &decision.scope {
-        Scope::Directory => Bytes::new(),
-        Scope::Site(site) => Bytes::copy_from_slice(site.as_str().as_bytes()),
-    };
+    let key = Bytes::copy_from_slice(decision.scope.record_key().as_bytes());
     Entry { key, value, headers: headers::of_decision(partition, decision).into() }
 }
 
