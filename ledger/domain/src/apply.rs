@@ -15,6 +15,8 @@ use stockledger_schemas::{
 
 use crate::state::{Partition, Site};
 
+pub use self::order::before_return;
+
 /// A decision that contradicts the history before it: where, and in what.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("decision {position}, event {event} ({event_type}): {breach}")]

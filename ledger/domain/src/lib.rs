@@ -19,7 +19,7 @@ mod progress;
 pub mod state;
 pub mod stock;
 
-pub use apply::{Breach, Impossible, apply};
+pub use apply::{Breach, Impossible, apply, before_return};
 pub use command::{Checked, Command, Invalid};
 pub use decide::{Change, Moment, Rejection, Undecidable, decide, open_here};
 pub use movement::on_hand_changes;

@@ -1,5 +1,7 @@
 //! Orders.
 
+use std::collections::HashMap;
+
 use stockledger_schemas::event::{
     LineMove, OrderCancelled, OrderPlaced, OrderReturned, OrderShipped, OutOfStock, RefusedLine, ReturnMove,
 };
@@ -17,7 +19,7 @@ pub(super) fn placed(site: &mut Site, decision: &Decision, event: &OrderPlaced) 
     not_accepted(site, &event.order_id)?;
     one_line_per_sku(event.lines.iter().map(|line| &line.sku))?;
     for line in &event.lines {
-        change(site, decision.seq, &line.sku, Step::reserve(line.quantity), line.after)?;
+        change(&mut site.stock, decision.seq, &line.sku, Step::reserve(line.quantity), line.after)?;
     }
     let lines = event.lines.iter();
     let lines = lines.map(|line| OrderLine::new(line.sku.clone(), line.quantity, line.unit_price_minor));
@@ -52,29 +54,33 @@ pub(super) fn cancelled(site: &mut Site, seq: u64, event: &OrderCancelled) -> Re
 }
 
 pub(super) fn returned(site: &mut Site, position: Position, event: &OrderReturned) -> Result<(), Breach> {
-    let mut order = match site.orders.get(&event.order.order_id) {
-        Some(resident) => resident.order.clone(),
-        None => before_return(event)?,
-    };
+    if !site.orders.contains_key(&event.order.order_id) {
+        site.make_resident(before_return(event)?, 0);
+    }
     if event.moves.is_empty() {
         return Err(Breach::NoLines);
     }
     for return_move in &event.moves {
-        let sku = advance(&mut order, return_move.line, return_move.quantity, Progress::Return)?;
+        let order = resident(&mut site.orders, &event.order.order_id)?;
+        let sku =
+            advance(&mut order.order, return_move.line, return_move.quantity, Progress::Return)?.clone();
         let back = Step::take_back(return_move.disposition, return_move.quantity);
-        change(site, position.seq, &sku, back, return_move.after)?;
+        change(&mut site.stock, position.seq, &sku, back, return_move.after)?;
         hold_damaged(site, position, &sku, return_move)?;
     }
-    keep(site, position.seq, order, &event.order)
+    keep(resident(&mut site.orders, &event.order.order_id)?, position.seq, &event.order)
 }
 
 fn not_accepted(site: &Site, order_id: &OrderId) -> Result<(), Breach> {
     if site.orders.contains_key(order_id) { Err(Breach::OrderExists) } else { Ok(()) }
 }
 
-/// A closed order may have left memory. Its event carries it whole, so what it was before is what it is now less what
-/// came back; that it is whole and closed is all that can be checked.
-fn before_return(event: &OrderReturned) -> Result<Order, Breach> {
+/// What an order was before it was returned: a closed order may have left memory, but its event carries it whole, so what
+/// it was is what it is now less what came back.
+///
+/// # Errors
+/// [`Breach`] if the order of the event is not whole and closed, which is all that can be checked without its history.
+pub fn before_return(event: &OrderReturned) -> Result<Order, Breach> {
     let mut order = event.order.clone();
     for return_move in &event.moves {
         let line = order.lines.get_mut(usize::from(return_move.line));
@@ -96,28 +102,36 @@ fn step(
     progress: Progress,
     step: fn(Quantity) -> Step,
 ) -> Result<(), Breach> {
-    let resident = site.orders.get(&after.order_id).ok_or(Breach::UnknownOrder)?;
-    let mut order = resident.order.clone();
+    let order = resident(&mut site.orders, &after.order_id)?;
     if moves.is_empty() {
         return Err(Breach::NoLines);
     }
     for line_move in moves {
-        let sku = advance(&mut order, line_move.line, line_move.quantity, progress)?;
-        change(site, seq, &sku, step(line_move.quantity), line_move.after)?;
+        let sku = advance(&mut order.order, line_move.line, line_move.quantity, progress)?;
+        change(&mut site.stock, seq, sku, step(line_move.quantity), line_move.after)?;
     }
-    keep(site, seq, order, after)
+    keep(order, seq, after)
 }
 
-fn advance(order: &mut Order, line: u16, quantity: Quantity, progress: Progress) -> Result<Sku, Breach> {
+fn resident<'a>(
+    orders: &'a mut HashMap<OrderId, ResidentOrder>,
+    order_id: &OrderId,
+) -> Result<&'a mut ResidentOrder, Breach> {
+    orders.get_mut(order_id).ok_or(Breach::UnknownOrder)
+}
+
+/// Lets it happen to a line; says of which SKU the line is.
+fn advance(order: &mut Order, line: u16, quantity: Quantity, progress: Progress) -> Result<&Sku, Breach> {
     let place = order.lines.get_mut(usize::from(line)).ok_or(Breach::WrongStep(line))?;
-    if progress.advance(place, quantity) { Ok(place.sku.clone()) } else { Err(Breach::WrongStep(line)) }
+    if progress.advance(place, quantity) { Ok(&place.sku) } else { Err(Breach::WrongStep(line)) }
 }
 
-fn keep(site: &mut Site, seq: u64, order: Order, found: &Order) -> Result<(), Breach> {
-    if order != *found {
+/// The order that the steps gave must be the one that the event says.
+fn keep(order: &mut ResidentOrder, seq: u64, found: &Order) -> Result<(), Breach> {
+    if order.order != *found {
         return Err(Breach::WrongOrder);
     }
-    site.orders.insert(order.order_id.clone(), ResidentOrder { order, seq });
+    order.seq = seq;
     Ok(())
 }
 

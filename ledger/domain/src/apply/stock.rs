@@ -1,6 +1,6 @@
 //! Stock: every change of a balance goes through [`change`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use stockledger_schemas::event::{
     CommandRefused, CountedLine, HoldReleased, StockAdjusted, StockCounted, StockHeld, StockReceived,
@@ -9,44 +9,52 @@ use stockledger_schemas::{Balances, Delta, Level, Refusal, Sku};
 
 use crate::apply::Breach;
 use crate::state::{Hold, Site};
-use crate::stock::Step;
+use crate::stock::{Step, Stock};
+
+/// Lines up to which comparing each with each is the fastest way to find a SKU that stands there twice.
+const FEW_LINES: usize = 16;
 
 /// Takes a step of one SKU and compares what is there afterwards with what the event says.
 pub(super) fn change(
-    site: &mut Site,
+    stock: &mut HashMap<Sku, Stock>,
     seq: u64,
     sku: &Sku,
     step: Step,
     after: Balances,
 ) -> Result<(), Breach> {
-    let stock = site.stock.entry(sku.clone()).or_default();
-    let changed = stock.after(step).ok_or_else(|| Breach::Unbalanced(sku.clone()))?;
+    let known = stock.get_mut(sku);
+    let changed = known.as_deref().copied().unwrap_or_default().after(step);
+    let changed = Stock { seq, ..changed.ok_or_else(|| Breach::Unbalanced(sku.clone()))? };
     let expected = changed.balances();
     if expected != after {
         return Err(Breach::WrongBalances { sku: sku.clone(), expected, found: after });
     }
-    *stock = changed;
-    stock.seq = seq;
+    match known {
+        Some(known) => *known = changed,
+        None => drop(stock.insert(sku.clone(), changed)),
+    }
     Ok(())
 }
 
 pub(super) fn received(site: &mut Site, seq: u64, event: &StockReceived) -> Result<(), Breach> {
     one_line_per_sku(event.lines.iter().map(|line| &line.sku))?;
     let mut lines = event.lines.iter();
-    lines.try_for_each(|line| change(site, seq, &line.sku, Step::receive(line.quantity), line.after))
+    lines.try_for_each(|line| {
+        change(&mut site.stock, seq, &line.sku, Step::receive(line.quantity), line.after)
+    })
 }
 
 pub(super) fn adjusted(site: &mut Site, seq: u64, event: &StockAdjusted) -> Result<(), Breach> {
     one_line_per_sku(event.lines.iter().map(|line| &line.sku))?;
     let mut lines = event.lines.iter();
-    lines.try_for_each(|line| change(site, seq, &line.sku, Step::adjust(line.delta), line.after))
+    lines.try_for_each(|line| change(&mut site.stock, seq, &line.sku, Step::adjust(line.delta), line.after))
 }
 
 pub(super) fn counted(site: &mut Site, seq: u64, event: &StockCounted) -> Result<(), Breach> {
     one_line_per_sku(event.lines.iter().map(|line| &line.sku))?;
     for line in &event.lines {
         check_count(site, seq, line)?;
-        change(site, seq, &line.sku, Step::adjust(line.delta), line.after)?;
+        change(&mut site.stock, seq, &line.sku, Step::adjust(line.delta), line.after)?;
         site.stock.entry(line.sku.clone()).or_default().counted_seq = Some(seq);
     }
     Ok(())
@@ -65,7 +73,7 @@ fn check_count(site: &Site, seq: u64, line: &CountedLine) -> Result<(), Breach> 
 
 pub(super) fn held(site: &mut Site, seq: u64, event: &StockHeld) -> Result<(), Breach> {
     let StockHeld { hold_id, sku, quantity, reason, after } = event.clone();
-    change(site, seq, &sku, Step::hold(reason, quantity), after)?;
+    change(&mut site.stock, seq, &sku, Step::hold(reason, quantity), after)?;
     let hold = Hold { sku, reason, quantity, remaining: quantity.into(), seq };
     match site.holds.insert(hold_id.clone(), hold) {
         Some(_) => Err(Breach::HoldExists(hold_id)),
@@ -86,7 +94,7 @@ pub(super) fn released(site: &mut Site, seq: u64, event: &HoldReleased) -> Resul
     }
     hold.remaining = event.remaining;
     hold.seq = seq;
-    change(site, seq, &event.sku, Step::release(event.reason, event.quantity), event.after)
+    change(&mut site.stock, seq, &event.sku, Step::release(event.reason, event.quantity), event.after)
 }
 
 /// A refusal changes nothing, but what it says was there must have been there.
@@ -110,10 +118,26 @@ pub(super) fn one_line_per_sku<'a>(skus: impl ExactSizeIterator<Item = &'a Sku>)
     if skus.len() == 0 {
         return Err(Breach::NoLines);
     }
-    let mut seen = HashSet::with_capacity(skus.len());
-    let mut skus = skus;
-    match skus.find(|sku| !seen.insert(*sku)) {
+    let repeated = if skus.len() <= FEW_LINES { repeated_of_few(skus) } else { repeated_of_many(skus) };
+    match repeated {
         Some(sku) => Err(Breach::RepeatedSku(sku.clone())),
         None => Ok(()),
     }
+}
+
+/// Each with each, which is faster than a set as long as they are few.
+fn repeated_of_few<'a>(skus: impl Iterator<Item = &'a Sku>) -> Option<&'a Sku> {
+    let mut seen = [None; FEW_LINES];
+    for (count, sku) in skus.take(FEW_LINES).enumerate() {
+        if seen[..count].contains(&Some(sku)) {
+            return Some(sku);
+        }
+        seen[count] = Some(sku);
+    }
+    None
+}
+
+fn repeated_of_many<'a>(mut skus: impl ExactSizeIterator<Item = &'a Sku>) -> Option<&'a Sku> {
+    let mut seen = HashSet::with_capacity(skus.len());
+    skus.find(|sku| !seen.insert(*sku))
 }
