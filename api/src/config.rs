@@ -21,6 +21,7 @@ const FILE_DEFAULT: &str = "stockledger.toml";
 const LOG_FILE: &str = "log.sqlite";
 const PROJECTIONS_FILE: &str = "projections.sqlite";
 const AUDIT_KEY_FILE: &str = "audit.key";
+const PROJECTIONS_VARIABLE: &str = "STOCKLEDGER_PROJECTIONS";
 /// Not a flag: what stands on a command line can be seen by everybody on the machine.
 const PASSWORD_VARIABLE: &str = "STOCKLEDGER_PROJECTIONS_PASSWORD";
 
@@ -38,14 +39,8 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "ADDRESS", env = "STOCKLEDGER_LOG", hide_env_values = true)]
     pub log: Option<String>,
     /// The read tables: sqlite:PATH or mysql://USER@HOST:PORT/DATABASE [default: a file in the data directory]
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDRESS",
-        env = "STOCKLEDGER_PROJECTIONS",
-        hide_env_values = true
-    )]
-    pub projections: Option<String>,
+    #[arg(long, global = true, value_name = "ADDRESS", env = PROJECTIONS_VARIABLE, hide_env_values = true)]
+    pub projections: Option<Option<String>>,
     /// File with the password of the read tables' database; STOCKLEDGER_PROJECTIONS_PASSWORD may hold it instead
     #[arg(
         long,
@@ -269,9 +264,15 @@ impl Settings {
             layers.pick("data_dir", flags.data_dir.clone(), file.data_dir, || "./stockledger-data".into());
         let in_data_dir = |name: &str| format!("sqlite:{}", data_dir.value.join(name).display());
         let log = layers.pick("log", flags.log.clone(), file.log, || in_data_dir(LOG_FILE));
-        let projections = layers.pick("projections", flags.projections.clone(), file.projections, || {
-            in_data_dir(PROJECTIONS_FILE)
-        });
+        let in_place = || in_data_dir(PROJECTIONS_FILE);
+        let projections = match flags.projections.clone() {
+            // Asked for without saying where: where they would be without the flag.
+            Some(None) => {
+                let elsewhere = std::env::var(PROJECTIONS_VARIABLE).ok().or(file.projections);
+                Setting { value: elsewhere.unwrap_or_else(in_place), source: Source::Flag }
+            }
+            flag => layers.pick("projections", flag.flatten(), file.projections, in_place),
+        };
         let audit_key = layers.pick("audit_key", flags.audit_key.clone(), file.audit_key, || {
             data_dir.value.join(AUDIT_KEY_FILE)
         });

@@ -77,10 +77,21 @@ pub async fn compare(
     second: (&dyn Store, Version),
 ) -> Result<Comparison, Error> {
     let mut snapshots = (first.0.snapshot().await?, second.0.snapshot().await?);
+    compare_snapshots((&mut *snapshots.0, first.1), (&mut *snapshots.1, second.1)).await
+}
+
+/// As [`compare`], of versions as they were at two moments.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn compare_snapshots(
+    first: (&mut dyn Snapshot, Version),
+    second: (&mut dyn Snapshot, Version),
+) -> Result<Comparison, Error> {
     let mut comparison = Comparison { equal_rows: Vec::new(), difference: None };
     for table in TABLES {
-        let rows = all_rows(&mut *snapshots.0, table, first.1);
-        let others = all_rows(&mut *snapshots.1, table, second.1);
+        let rows = all_rows(&mut *first.0, table, first.1);
+        let others = all_rows(&mut *second.0, table, second.1);
         let (equal, difference) = compare_table(table, rows, others).await?;
         comparison.equal_rows.push((table.name, equal));
         if difference.is_some() {

@@ -34,6 +34,7 @@ mod stop;
 pub mod store;
 pub mod switch;
 pub mod table;
+pub mod touched;
 pub mod value;
 mod verify;
 pub mod versions;

@@ -7,6 +7,7 @@ mod bench;
 mod config;
 mod decode;
 mod demo;
+mod export;
 mod health;
 mod import;
 mod init;
@@ -15,8 +16,10 @@ mod past;
 mod projections;
 mod read;
 mod rebuild;
+mod restore;
 mod serve;
 mod tail;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -58,6 +61,12 @@ enum Command {
     /// Look at the versions of the read tables, switch between them, remove one
     #[command(subcommand)]
     Projections(projections::Projections),
+    /// Check that the log is whole and possible, and what vouches for it
+    Verify(verify::Args),
+    /// Write the log into an archive that can be checked, kept elsewhere and restored
+    Export(export::Args),
+    /// Put an archive into an empty log
+    Restore(restore::Args),
     /// Look at stock levels and movements
     #[command(subcommand)]
     Stock(read::Stock),
@@ -154,6 +163,26 @@ impl From<crate::config::Error> for Failure {
     }
 }
 
+impl From<stockledger_audit::verify::Error> for Failure {
+    fn from(error: stockledger_audit::verify::Error) -> Self {
+        stockledger_audit::archive::Error::from(error).into()
+    }
+}
+
+impl From<stockledger_audit::archive::Error> for Failure {
+    fn from(error: stockledger_audit::archive::Error) -> Self {
+        use stockledger_audit::archive::Error;
+        let exit = match &error {
+            Error::Beyond { .. } => Exit::Usage,
+            error if error.is_verification() => Exit::VerificationFailed,
+            error if error.is_unsafe_setup() => Exit::UnsafeSetup,
+            error if error.is_not_ready() => Exit::NotReady,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error)
+    }
+}
+
 /// Runs the program with its arguments, the first of which is its name.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -177,6 +206,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
     let cli = Cli::from_arg_matches(matches).map_err(|error| Failure::new(Exit::Usage, error))?;
+    if cli.flags.projections == Some(None) && !matches!(cli.command, Command::Verify(_)) {
+        return Err(Failure::text(Exit::Usage, "--projections needs an address here, such as sqlite:PATH"));
+    }
     let context = Context { settings: Settings::resolve(&cli.flags, matches)?, format: cli.format };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run_command(cli.command, &context));
@@ -192,6 +224,9 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Import(args) => import::run(args, context).await,
         Command::Rebuild(args) => rebuild::run(args, context).await,
         Command::Projections(command) => projections::run(command, context).await,
+        Command::Verify(args) => verify::run(args, context).await,
+        Command::Export(args) => export::run(args, context).await,
+        Command::Restore(args) => restore::run(args, context).await,
         Command::Stock(command) => read::stock(command, context).await,
         Command::Order(command) => read::order(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,

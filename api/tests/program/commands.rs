@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::run::{Server, complaint, data, json as json_of, program, run, text};
 
 /// A server with a site, some stock, a shipped and a refused order.
-async fn shop(directory: &std::path::Path) -> Server {
+pub(crate) async fn shop(directory: &std::path::Path) -> Server {
     let server = Server::start(directory).await;
     let client = &server.client;
     let key = |key: &'static str| {
@@ -142,7 +142,7 @@ async fn wrong_usage_is_answered_with_help() {
     }
     let help = data(&["--help"]).await;
     assert!(help.contains("demo") && help.contains("Exit codes"));
-    for command in ["demo", "import", "tail", "decode"] {
+    for command in ["demo", "import", "tail", "decode", "verify", "export", "restore"] {
         assert!(data(&[command, "--help"]).await.contains("Example"), "{command}");
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod archive;
 mod audit;
 mod commands;
 mod crash;
@@ -11,3 +12,4 @@ mod import;
 mod load;
 mod run;
 mod setup;
+mod verify;

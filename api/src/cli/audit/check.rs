@@ -42,13 +42,7 @@ struct Members {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let mut keys = Vec::new();
-    for path in &args.keys {
-        let text = read(path, KEYS_BYTES_MAX)?;
-        let in_file = VerifierKey::parse_all(&text)
-            .map_err(|error| Failure::text(Exit::Failed, format!("{}: {error}", path.display())))?;
-        keys.extend(in_file);
-    }
+    let keys = read_keys(&args.keys)?;
     let document = read(&args.proof, PROOF_BYTES_MAX)?;
     let is_consistency = parse::<Members>(&document)?.consistency.is_some();
     match &args.since {
@@ -62,11 +56,28 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             "--since goes with a proof of consistency; this is a proof that a decision is included",
         )),
         Some(path) => {
-            let note = read(path, note::NOTE_BYTES_MAX as u64)?;
-            let since = SignedCheckpoint::open(&note, &keys).map_err(not_believed)?;
+            let since = read_checkpoint(path, &keys)?;
             consistent(&parse(&document)?, &since, &keys, context)
         }
     }
+}
+
+/// The public keys in some files, one a line.
+pub(in crate::cli) fn read_keys(paths: &[PathBuf]) -> Result<Vec<VerifierKey>, Failure> {
+    let mut keys = Vec::new();
+    for path in paths {
+        let text = read(path, KEYS_BYTES_MAX)?;
+        let in_file = VerifierKey::parse_all(&text)
+            .map_err(|error| Failure::text(Exit::Failed, format!("{}: {error}", path.display())))?;
+        keys.extend(in_file);
+    }
+    Ok(keys)
+}
+
+/// The checkpoint in the signed note that a file holds, if one of the keys signed it.
+pub(in crate::cli) fn read_checkpoint(path: &Path, keys: &[VerifierKey]) -> Result<SignedCheckpoint, Failure> {
+    let note = read(path, note::NOTE_BYTES_MAX as u64)?;
+    SignedCheckpoint::open(&note, keys).map_err(not_believed)
 }
 
 fn included(proof: &InclusionProof, keys: &[VerifierKey], context: &Context) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 //! One file for each subcommand. All but `check` ask a server or, without one, the local data directory: log, tree and
 //! last checkpoint, which may be read while a server runs on them. `check` needs the public key and what the others print.
 
-mod check;
+pub(in crate::cli) mod check;
 mod checkpoint;
 mod explain;
 mod proof;

@@ -1,5 +1,6 @@
 //! What needs servers. They are started by `cargo xtask test`, which leaves this module out with `--quick`.
 
+mod archive;
 mod equivalence;
 mod faults;
 mod generate;

@@ -81,6 +81,9 @@ async fn a_ledger_is_made_once_then_served_killed_and_rebuilt() {
         assert_eq!(rebuilt["version"], 2);
         let shown = run::json(&place.with(&["stock", "show", "uk", "LAMP"])).await;
         assert_eq!(shown["available"], 2);
+        let verified = run::json(&place.with(&["verify"])).await;
+        assert_eq!((&verified["ok"], &verified["unvouched_decisions"]), (&json!(true), &json!(0)));
+        assert!(verified["projections"]["equal_rows"].as_u64().unwrap() > 5, "{verified}");
         let decisions = data(&place.with(&["tail"])).await;
         assert!(decisions.contains("order_placed"), "{decisions}");
     }
