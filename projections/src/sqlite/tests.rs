@@ -57,7 +57,8 @@ async fn tables_of_an_earlier_program_are_refused_with_what_to_do() {
     let path = files.0.path().join("projections.sqlite");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-    let earlier = "CREATE TABLE projection_versions (version INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL)";
+    let earlier =
+        "CREATE TABLE projection_versions (version INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL)";
     sqlx::query(earlier).execute(&mut connection).await.unwrap();
     for opened in [SqliteStore::open(&path).await, SqliteStore::open_read_only(&path).await] {
         let Err(Error::Refused { advice, .. }) = opened else { panic!("{opened:?}") };

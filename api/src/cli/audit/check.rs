@@ -75,7 +75,10 @@ pub(in crate::cli) fn read_keys(paths: &[PathBuf]) -> Result<Vec<VerifierKey>, F
 }
 
 /// The checkpoint in the signed note that a file holds, if one of the keys signed it.
-pub(in crate::cli) fn read_checkpoint(path: &Path, keys: &[VerifierKey]) -> Result<SignedCheckpoint, Failure> {
+pub(in crate::cli) fn read_checkpoint(
+    path: &Path,
+    keys: &[VerifierKey],
+) -> Result<SignedCheckpoint, Failure> {
     let note = read(path, note::NOTE_BYTES_MAX as u64)?;
     SignedCheckpoint::open(&note, keys).map_err(not_believed)
 }

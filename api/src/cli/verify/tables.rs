@@ -92,10 +92,8 @@ impl LiveTables {
         let fresh = Arc::new(SqliteStore::open(&scratch.path().join("folded.sqlite")).await.map_err(failed)?);
         fresh.create_version(Version::FIRST, SystemEnvironment.now()).await.map_err(failed)?;
         let progress = Arc::new(Progress::new("fold", "records"));
-        let replay = Replay {
-            on_progress: told_as_one(progress.clone()),
-            ..Replay::new(log.clone(), fresh.clone())
-        };
+        let replay =
+            Replay { on_progress: told_as_one(progress.clone()), ..Replay::new(log.clone(), fresh.clone()) };
         let ends: Vec<_> = self
             .checkpoints
             .iter()
