@@ -36,7 +36,7 @@ pub enum Error {
     #[error("starting the writers")]
     Writer(#[from] stockledger_writer::OpenError),
     /// The read tables cannot be followed.
-    #[error("starting the projector")]
+    #[error("looking for the read tables in use")]
     Projector(#[source] store::Error),
     /// The key that signs checkpoints cannot be used.
     #[error(transparent)]
@@ -291,6 +291,7 @@ impl Tables {
                 Projector::start(log.clone(), store.clone(), options, now, stop_projector.clone()).await;
             Some(started.map_err(Error::Projector)?)
         } else {
+            projector::checked_active(&*store).await.map_err(Error::Projector)?;
             None
         };
         let queries = Queries::new(store.clone(), projector.as_ref().map(Projector::progress));

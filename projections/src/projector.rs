@@ -125,8 +125,11 @@ pub async fn ensure_active(store: &dyn Store, now: Timestamp) -> Result<Version,
     }
 }
 
-/// The active version, if this program's code made it.
-async fn checked_active(store: &dyn Store) -> Result<Option<Version>, Error> {
+/// The active version, if there is one and this program's code made it.
+///
+/// # Errors
+/// [`Error::OtherCode`] if other code did: its columns may mean something else. [`Error::Unavailable`].
+pub async fn checked_active(store: &dyn Store) -> Result<Option<Version>, Error> {
     let mut snapshot = store.snapshot().await?;
     let Some(version) = read::active(&mut *snapshot).await? else { return Ok(None) };
     let versions = read::versions(&mut *snapshot).await?;

@@ -217,7 +217,8 @@ pub static MOVEMENTS: Table = Table {
         optional(code("order_id", 64)),
     ],
     key_columns: 3,
-    indexes: &[&["site", "sku", "seq", "line"]],
+    // With what is there after it, so that a level of the past is one step into this index and none beyond it.
+    indexes: &[&["site", "sku", "seq", "line", "on_hand", "reserved", "held_by_reason"]],
 };
 
 /// Every table of a version.

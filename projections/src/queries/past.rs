@@ -57,13 +57,10 @@ pub(super) const LAST_AT_INSTANT: &str = "SELECT /*+ INDEX(t {trail}_1) */ t.seq
 pub(super) const LAST_AT_SEQ: &str = "SELECT /*+ INDEX(t PRIMARY) */ t.seq, t.recorded_at FROM {trail} t \
     WHERE t.site = ? AND t.seq <= ? ORDER BY t.seq DESC LIMIT 1";
 
-/// What the last movement of an item up to a decision left behind. Its key comes from the index alone: a database that is
-/// left the choice may look for it among all decisions of the site.
+/// What the last movement of an item up to a decision left behind; the index has all of it.
 pub(super) const LAST_MOVEMENT: &str = "\
-    SELECT m.sku, m.on_hand, m.reserved, m.held_by_reason FROM \
-    (SELECT /*+ INDEX(x {movements}_0) */ x.site, x.seq, x.line FROM {movements} x \
-    WHERE x.site = ? AND x.sku = ? AND x.seq <= ? ORDER BY x.seq DESC, x.line DESC LIMIT 1) k \
-    JOIN {movements} m ON m.site = k.site AND m.seq = k.seq AND m.line = k.line";
+    SELECT /*+ INDEX(m {movements}_0) */ m.sku, m.on_hand, m.reserved, m.held_by_reason FROM {movements} m \
+    WHERE m.site = ? AND m.sku = ? AND m.seq <= ? ORDER BY m.seq DESC, m.line DESC LIMIT 1";
 
 /// Items that one statement asks for at most.
 const ITEMS_MAX: usize = 64;
@@ -277,7 +274,7 @@ impl Moment {
     ) -> Result<HashMap<Sku, Balances>> {
         let mut found = HashMap::with_capacity(skus.len());
         for piece in skus.chunks(ITEMS_MAX).flat_map(shaped) {
-            let sql = vec![LAST_MOVEMENT; piece.len()].join(" UNION ALL ");
+            let sql = last_movements_sql(piece.len());
             let parameters =
                 piece.iter().flat_map(|sku| [site.into(), sku.borrow().into(), Value::from(seq)]);
             for mut fields in self.select(&sql, parameters.collect()).await? {
@@ -295,6 +292,15 @@ impl Moment {
     ) -> Result<Vec<(PartitionId, SiteId)>> {
         let rows = self.select(SITES_OF_ITEM, vec![sku.into(), text_after(after), limit.into()]).await?;
         rows.into_iter().map(|mut fields| Ok((PartitionId(fields.number()?), fields.text()?))).collect()
+    }
+}
+
+/// The same for so many items at once.
+pub(super) fn last_movements_sql(items: usize) -> String {
+    match items {
+        1 => LAST_MOVEMENT.to_owned(),
+        // SQLite takes no limit in a part of a union that is not a query of its own.
+        _ => vec![format!("SELECT k.* FROM ({LAST_MOVEMENT}) k"); items].join(" UNION ALL "),
     }
 }
 

@@ -6,7 +6,7 @@ use super::explain;
 use super::movements::MOVEMENTS_PAGE;
 use super::occurred;
 use super::orders::{TRAIL_LINES, TRAIL_PAGE};
-use super::past::{LAST_AT_INSTANT, LAST_AT_SEQ, LAST_MOVEMENT};
+use super::past::{LAST_AT_INSTANT, LAST_AT_SEQ, LAST_MOVEMENT, last_movements_sql};
 use super::past_orders::STEPS_THEN;
 use crate::SqliteStore;
 use crate::store::{Select, Store};
@@ -51,14 +51,15 @@ async fn pages_of_history_are_entered_by_their_index() {
 async fn the_past_is_entered_by_its_index_however_long_it_is() {
     let last_movement = "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)";
     let at_instant = "COVERING INDEX trail__v1_1 (site=? AND recorded_at<?)";
-    let last_movements = [LAST_MOVEMENT, LAST_MOVEMENT].join(" UNION ALL ");
+    let last_movements = last_movements_sql(2);
     let (occurred, occurred_page) = (occurred::level_sql(), occurred::levels_sql());
     let (x_of_item, y_of_item) = (
         "x USING COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)",
         "y USING COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)",
     );
     let cases = [
-        (last_movements.as_str(), &[last_movement, "m USING PRIMARY KEY (site=? AND seq=? AND line=?)"][..]),
+        (LAST_MOVEMENT, &[last_movement][..]),
+        (last_movements.as_str(), &[last_movement]),
         (LAST_AT_INSTANT, &[at_instant]),
         (LAST_AT_SEQ, &["t USING PRIMARY KEY (site=? AND seq<?)"]),
         (STEPS_THEN, &["COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>? AND seq<?)"]),
