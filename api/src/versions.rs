@@ -41,6 +41,8 @@ pub enum Outcome {
     Failed {
         /// Why.
         reason: String,
+        /// Whether it is history or the tables that are wrong, so that somebody must look.
+        is_history_wrong: bool,
     },
 }
 
@@ -56,6 +58,9 @@ pub enum Error {
     /// It was tried.
     #[error(transparent)]
     Failed(#[from] rebuild::Error),
+    /// This program has a bug.
+    #[error("switching failed")]
+    Panicked(#[source] tokio::task::JoinError),
 }
 
 impl Versions {
@@ -92,6 +97,13 @@ impl Versions {
         self.0.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether a rebuild of this process is not finished.
+    #[must_use]
+    pub fn is_rebuilding(&self) -> bool {
+        let running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().is_some_and(|task| !task.is_finished())
+    }
+
     /// Begins a rebuild and returns; it goes on in the background.
     ///
     /// # Errors
@@ -114,7 +126,9 @@ impl Versions {
                 Err(error) => {
                     let reason = Causes(&error).to_string();
                     tracing::error!(reason, "the read tables could not be rebuilt");
-                    Outcome::Failed { reason }
+                    let is_history_wrong =
+                        matches!(error, rebuild::Error::Halted(_) | rebuild::Error::Differ { .. });
+                    Outcome::Failed { reason, is_history_wrong }
                 }
             };
             *parts.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
@@ -128,10 +142,18 @@ impl Versions {
     /// # Errors
     /// [`Error::NoProjector`], [`Error::Failed`]; then nothing is changed.
     pub async fn switch(&self, target: Target, if_different: IfDifferent) -> Result<Switched, Error> {
-        let projector = self.projector()?;
-        let switched = switch::switch(&self.replay(), target, if_different).await?;
-        projector.notify_one();
-        Ok(switched)
+        let projector = Arc::clone(self.projector()?);
+        let replay = self.replay();
+        // In a task of its own: a caller that hangs up must not leave both versions held.
+        let switching = tokio::spawn(async move {
+            let switched = switch::switch(&replay, target, if_different).await;
+            projector.notify_one();
+            switched
+        });
+        match switching.await {
+            Ok(switched) => Ok(switched?),
+            Err(error) => Err(Error::Panicked(error)),
+        }
     }
 
     /// Removes a version that is not in use.

@@ -38,10 +38,9 @@ impl Changes {
             + self.movements.len()
     }
 
-    /// The same changes in parts of at most so many rows, in the order of [`Changes::writes`]; the last one has the digest.
-    pub(crate) fn split(mut self, rows_max: usize) -> Vec<Self> {
+    /// The same rows in parts of at most so many, in the order of [`Changes::writes`].
+    pub(crate) fn split(self, rows_max: usize) -> Vec<Self> {
         let mut parts = vec![Self::default()];
-        let digest = std::mem::take(&mut self.digest);
         deal(&mut parts, rows_max, self.movements, |part| &mut part.movements);
         deal(&mut parts, rows_max, self.trail, |part| &mut part.trail);
         deal(&mut parts, rows_max, self.homes, |part| &mut part.homes);
@@ -49,9 +48,6 @@ impl Changes {
         deal(&mut parts, rows_max, self.items, |part| &mut part.items);
         deal(&mut parts, rows_max, self.stock, |part| &mut part.stock);
         deal(&mut parts, rows_max, self.orders, |part| &mut part.orders);
-        if let Some(last) = parts.last_mut() {
-            last.digest = digest;
-        }
         parts
     }
 

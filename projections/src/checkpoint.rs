@@ -54,13 +54,15 @@ pub(crate) fn insert() -> String {
     format!("INSERT INTO projection_checkpoints (version, {COLUMNS}) VALUES (?{places})")
 }
 
-/// Moves a checkpoint, if it is where it is expected to be and not held before where it shall go. What halted the
+/// Moves a checkpoint, if it is where it is expected to be and not held before where it shall go; one that is loaded stays
+/// loaded. What halted the
 /// partition is behind it then. The parameters: [`advance_parameters`].
 pub(crate) fn advance(dialect: Dialect) -> String {
     let set = COLUMNS.replace(',', " = ?,");
     format!(
         "UPDATE projection_checkpoints SET {set} = ?, halt_reason = NULL \
-         WHERE version = ? AND partition_id = ? AND next_offset = ? AND (hold_until < {} OR hold_offset >= ?)",
+         WHERE version = ? AND partition_id = ? AND next_offset = ? AND (hold_until < {} OR hold_offset >= ?) \
+         AND is_loaded <= ?",
         dialect.now_micros()
     )
 }
@@ -72,20 +74,27 @@ pub(crate) fn advance_parameters<'a>(
     expected_next_offset: u64,
 ) -> Option<Vec<Cell<'a>>> {
     let expected = i64::try_from(expected_next_offset).ok()?;
-    let [partition, next_offset, ..] = cells;
-    Some(cells.into_iter().chain([version.into(), partition, Cell::Int(expected), next_offset]).collect())
+    let [partition, next_offset, .., is_loaded] = cells;
+    let guard = [version.into(), partition, Cell::Int(expected), next_offset, is_loaded];
+    Some(cells.into_iter().chain(guard).collect())
 }
 
-/// Whether a checkpoint is where it was expected to be, so that only a hold can have kept it there. Its parameters: the
-/// version, the partition and the expected offset.
-pub(crate) const IS_HELD: &str =
-    "SELECT COUNT(*) FROM projection_checkpoints WHERE version = ? AND partition_id = ? AND next_offset = ?";
+/// Whether it is a hold that kept a checkpoint where it was expected to be. Its parameters: the version, the partition, the
+/// expected offset and the offset to go to.
+pub(crate) const IS_HELD: &str = "SELECT COUNT(*) FROM projection_checkpoints WHERE version = ? AND partition_id = ? AND next_offset = ? AND hold_until >= {now} AND hold_offset < ?";
 
-/// How many partitions are further in one version than in another, or not wholly there in the other; where the other was
-/// never begun it is at 0. Its parameters: the other version, then the one that may be ahead.
+/// Remembers the highest version that there ever was, so that no number is used twice. Its parameters: the version, twice.
+pub(crate) const NOTE_HIGHEST: &str = "UPDATE projection_active SET highest = ? WHERE id = 1 AND highest < ?";
+
+/// How many partitions of a version have rows of state that are not written yet. Its parameter: the version.
+pub(crate) const UNLOADED: &str =
+    "SELECT COUNT(*) FROM projection_checkpoints WHERE version = ? AND is_loaded = 0";
+
+/// How many partitions are further in one version than in another; where the other was never begun it is at 0. Its
+/// parameters: the other version, then the one that may be ahead.
 pub(crate) const AHEAD: &str = "SELECT COUNT(*) FROM projection_checkpoints AS one \
      LEFT JOIN projection_checkpoints AS other ON other.version = ? AND other.partition_id = one.partition_id \
-     WHERE one.version = ? AND (one.next_offset > COALESCE(other.next_offset, 0) OR other.is_loaded = 0)";
+     WHERE one.version = ? AND one.next_offset > COALESCE(other.next_offset, 0)";
 
 impl Checkpoint {
     /// The checkpoint of a reader's state, with all rows up to there, which add up to `digest`.

@@ -214,7 +214,9 @@ pub async fn a_version_that_is_not_loaded_is_not_activated(factory: &dyn Factory
     assert_eq!(store.begin(second, &loading).await.unwrap(), Commit::Committed);
     assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Behind);
     let loaded = Checkpoint { is_loaded: true, ..loading };
-    assert_eq!(store.commit(second, 1, &loaded, &Changes::default()).await.unwrap(), Commit::Committed);
+    let nothing = Changes::default();
+    assert_eq!(store.commit(second, 1, &loaded, &nothing).await.unwrap(), Commit::Committed);
+    assert_eq!(store.commit(second, 1, &loading, &nothing).await.unwrap(), Commit::Superseded);
     assert_eq!(store.activate(Some(FIRST), second).await.unwrap(), Activation::Activated);
 }
 
@@ -303,7 +305,6 @@ pub async fn a_checkpoint_comes_back_as_it_was(factory: &dyn Factory) {
         last_valid_offset: largest - 1,
         recorded_at: None,
         digest: u64::MAX,
-        is_loaded: false,
         ..checkpoint(P0, 1)
     };
     assert_eq!(store.commit(FIRST, 1, &extreme, &Changes::default()).await.unwrap(), Commit::Committed);

@@ -51,12 +51,20 @@ pub(crate) async fn bring(
 ) -> Result<(), Stop> {
     while !source.cancel.is_cancelled() && next_offset(source, version, partition).await? < target {
         match advance_to(source, version, partition, target, &mut note).await {
-            // Somebody else follows it too and was first: together we come there.
-            Err(Stop::Superseded) => tokio::time::sleep(AGAIN_AFTER).await,
+            // Somebody else follows it too and was first: together we come there, unless it was dropped.
+            Err(Stop::Superseded) if is_there(source, version).await? => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            Err(Stop::Superseded) => return Err(Stop::Halted(Halted::VersionGone(version))),
             outcome => outcome?,
         }
     }
     Ok(())
+}
+
+async fn is_there(source: &Source, version: Version) -> Result<bool, Stop> {
+    let versions = read::versions(&mut *source.store.snapshot().await?).await?;
+    Ok(versions.iter().any(|info| info.version == version))
 }
 
 async fn next_offset(source: &Source, version: Version, partition: PartitionId) -> Result<u64, Stop> {

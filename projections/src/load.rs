@@ -128,9 +128,12 @@ impl Folding {
         })
     }
 
-    /// Whether there is more to fold and memory to fold it in.
+    /// Whether there is more to fold and memory to fold it in. What is written already is folded in any case: a checkpoint
+    /// never goes back.
     pub(crate) fn goes_on(&self) -> bool {
-        self.state.next_offset < self.until && !self.view.is_full() && !self.cancel.is_cancelled()
+        let is_below = self.state.next_offset < self.written;
+        let has_room = is_below || (self.state.next_offset < self.until && !self.view.is_full());
+        has_room && !self.cancel.is_cancelled()
     }
 
     /// Ends early, without error, when nobody takes pieces any more: whoever does not says why.
@@ -138,7 +141,7 @@ impl Folding {
         while self.goes_on() {
             let advance = self.fold_some().await?;
             let is_written = self.state.next_offset <= self.written;
-            let changes = self.take_settled();
+            let changes = self.take_settled().await?;
             // What an earlier attempt took up to there stands in the tables, since a piece ends where that ended.
             if !is_written && self.send(&pieces, changes, advance, false).await.is_err() {
                 return Ok(());
@@ -148,17 +151,34 @@ impl Folding {
     }
 
     /// What no later step changes any more, as far as it is told apart.
-    pub(crate) fn take_settled(&mut self) -> Changes {
-        let changes = self.view.take_settled(self.state.next_offset > self.written);
-        self.digest = self.digest.wrapping_add(changes.digest);
-        changes
+    pub(crate) async fn take_settled(&mut self) -> Result<Changes, Stop> {
+        let may_take_open = self.state.next_offset > self.written;
+        self.take(move |view| view.take_settled(may_take_open)).await
     }
 
     /// Everything that is left.
-    pub(crate) fn take_rest(&mut self) -> Changes {
-        let changes = self.view.take_changes();
+    async fn take_rest(&mut self) -> Result<Changes, Stop> {
+        self.take(View::take_changes).await
+    }
+
+    /// Hashing and sorting many rows takes too long for a thread that others wait for.
+    async fn take(
+        &mut self,
+        take: impl FnOnce(&mut View) -> Changes + Send + 'static,
+    ) -> Result<Changes, Stop> {
+        let mut view = self.lend_view();
+        let (view, changes) = blocking(move || {
+            let changes = take(&mut view);
+            (view, changes)
+        })
+        .await?;
+        self.view = view;
         self.digest = self.digest.wrapping_add(changes.digest);
-        changes
+        Ok(changes)
+    }
+
+    fn lend_view(&mut self) -> View {
+        std::mem::replace(&mut self.view, View::new(self.partition))
     }
 
     /// The checkpoint of what is folded so far.
@@ -168,7 +188,7 @@ impl Folding {
 
     /// Writes the state that is still in memory, piece by piece; with the last one the partition is loaded.
     async fn finish(&mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), Stop> {
-        let mut rest = self.take_rest().split(COMMIT_ROWS_MAX);
+        let mut rest = self.take_rest().await?.split(COMMIT_ROWS_MAX);
         let last = rest.pop().unwrap_or_default();
         for changes in rest {
             if self.send(pieces, changes, Advance::default(), false).await.is_err() {
@@ -209,7 +229,7 @@ impl Folding {
                 continue;
             }
             let from = self.state;
-            let view = std::mem::replace(&mut self.view, View::new(self.partition));
+            let view = self.lend_view();
             let (view, admitted, folded) = blocking(move || {
                 let admitted = admit_all(from, &records);
                 let (view, folded) = fold_all(view, &admitted.decisions);

@@ -33,7 +33,7 @@ pub async fn fold_in_memory(replay: &Replay, scope: Scope) -> Result<Replayed, E
             while folding.goes_on() {
                 let advance = folding.fold_some().await?;
                 replayed = replayed.and(Replayed { decisions: advance.decisions, events: advance.events });
-                drop(folding.take_settled());
+                drop(folding.take_settled().await?);
             }
             Ok(replayed)
         },
@@ -112,7 +112,7 @@ impl History {
         let (mut pieces, mut rows) = (Vec::new(), 0);
         while folding.goes_on() && rows < rows_max {
             folding.fold_some().await?;
-            let changes = Changes { orders: Vec::new(), ..folding.take_settled() };
+            let changes = Changes { orders: Vec::new(), ..folding.take_settled().await? };
             rows += changes.rows();
             pieces.push((changes, folding.checkpoint(false)));
         }

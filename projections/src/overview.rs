@@ -5,11 +5,11 @@ use stockledger_log::Log;
 use stockledger_schemas::{PartitionId, Position, Timestamp};
 
 use crate::checkpoint::Checkpoint;
+use crate::level;
 use crate::read::{self, VersionInfo};
 use crate::rebuild::Error;
 use crate::store::Store;
 use crate::table::Version;
-use crate::{level, table};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -53,6 +53,8 @@ pub struct PartitionOverview {
     pub position: Position,
     /// When that was recorded.
     pub as_of: Option<Timestamp>,
+    /// Records of the log that it includes.
+    pub records: u64,
     /// Records of the log that it does not include yet.
     pub lag_records: u64,
     /// What its rows add up to, 16 hexadecimal digits.
@@ -94,6 +96,7 @@ fn version_overview(
             partition: checkpoint.partition,
             position: checkpoint.position(),
             as_of: checkpoint.recorded_at,
+            records: checkpoint.next_offset,
             lag_records: end.saturating_sub(checkpoint.next_offset),
             digest: format!("{:016x}", checkpoint.digest),
             halt_reason: halt.map(|(_, reason)| reason.clone()),
@@ -104,9 +107,9 @@ fn version_overview(
     let not_begun: u64 = ends.iter().filter(|(partition, _)| !begun(*partition)).map(|(_, end)| end).sum();
     let digest = checkpoints.iter().fold(0_u64, |sum, checkpoint| sum.wrapping_add(checkpoint.digest));
     VersionOverview {
-        is_our_code: info.code_hash == table::code_hash().to_string(),
+        is_our_code: info.is_our_code(),
         lag_records: partitions.iter().map(|partition| partition.lag_records).sum::<u64>() + not_begun,
-        lag_seconds: partitions.iter().map(|partition| age(partition, now)).max().unwrap_or(Some(0)),
+        lag_seconds: oldest(&partitions, now).filter(|_| not_begun == 0),
         seconds_left: info
             .filling
             .filter(|_| info.is_being_filled)
@@ -117,11 +120,18 @@ fn version_overview(
     }
 }
 
-/// How old the last decision is that a partition includes, as long as the log has more.
-fn age(partition: &PartitionOverview, now: Timestamp) -> Option<u64> {
-    if partition.lag_records == 0 {
+/// The age of the partition that is furthest behind; nothing if one has an age that nobody can tell.
+fn oldest(partitions: &[PartitionOverview], now: Timestamp) -> Option<u64> {
+    let ages = partitions.iter().map(|partition| lag_seconds(partition.lag_records, partition.as_of, now));
+    ages.collect::<Option<Vec<u64>>>().map(|ages| ages.into_iter().max().unwrap_or(0))
+}
+
+/// How old the last decision is that tables include, as long as the log has more; nothing if there is none yet.
+#[must_use]
+pub fn lag_seconds(lag_records: u64, as_of: Option<Timestamp>, now: Timestamp) -> Option<u64> {
+    if lag_records == 0 {
         return Some(0);
     }
-    let age = now.micros().saturating_sub(partition.as_of?.micros()).max(0);
+    let age = now.micros().saturating_sub(as_of?.micros()).max(0);
     u64::try_from(age / MICROS_PER_SECOND).ok()
 }

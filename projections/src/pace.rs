@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use stockledger_log::Causes;
 use stockledger_schemas::PartitionId;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::rebuild::{Error, OnProgress, ReplayProgress};
-use crate::store::{Commit, Store};
+use crate::store::{Commit, Error as StoreError, Store};
 use crate::table::Version;
 use crate::versions::{self, Filling, OWNER_SILENT_MAX, Owner};
 
 /// How often the store is told.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the store may take to take it.
+const REPORT_WITHIN: Duration = Duration::from_secs(3);
 
 /// What was done of every partition, and of how much.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +48,8 @@ impl Pace {
             let elapsed = reported_at.elapsed();
             let done = self.filling(0).records_done.saturating_sub(before.records_done);
             let filling = self.filling(per_second(done, elapsed));
-            match versions::report(store, version, owner, filling).await {
+            let report = timeout(REPORT_WITHIN, versions::report(store, version, owner, filling)).await;
+            match report.unwrap_or_else(|_| Err(too_late())) {
                 Ok(Commit::Committed) => (reported_at, before) = (Instant::now(), filling),
                 // It became ready or active: whoever fills it is about to be done.
                 Ok(Commit::Superseded | Commit::Held) if self.is_done_with(store, version).await => {}
@@ -69,6 +73,13 @@ impl Pace {
         let partitions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = partitions.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         Filling { records_done: sum.0, records_total: sum.1, records_per_second }
+    }
+}
+
+fn too_late() -> StoreError {
+    StoreError::Unavailable {
+        operation: "report the progress of a rebuild",
+        source: "no answer in time".into(),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::follower::{Follower, Source};
 use crate::progress::{Activity, Following, Progress, Status};
 use crate::read::{self, VersionInfo, VersionState};
-use crate::stop::Stop;
+use crate::stop::{Halted, Stop};
 use crate::store::{Activation, Error, Store};
 use crate::table::{Version, code_hash};
 use crate::versions;
@@ -119,9 +119,8 @@ pub async fn ensure_active(store: &dyn Store, now: Timestamp) -> Result<Version,
     store.create_indexes(Version::FIRST).await?;
     match store.activate(None, Version::FIRST).await? {
         Activation::Activated => Ok(Version::FIRST),
-        Activation::Superseded | Activation::Behind => {
-            checked_active(store).await?.ok_or(Error::NoSuchVersion(Version::FIRST))
-        }
+        Activation::Superseded => checked_active(store).await?.ok_or(Error::NoSuchVersion(Version::FIRST)),
+        Activation::Behind => Err(Error::NotFilled(Version::FIRST)),
     }
 }
 
@@ -141,11 +140,10 @@ pub async fn checked_active(store: &dyn Store) -> Result<Option<Version>, Error>
 
 /// Whether this program's code made a version.
 fn same_code(info: VersionInfo) -> Result<(), Error> {
-    let expected = code_hash();
-    if info.code_hash == expected.to_string() {
+    if info.is_our_code() {
         return Ok(());
     }
-    Err(Error::OtherCode { version: info.version, expected, found: info.code_hash })
+    Err(Error::OtherCode { version: info.version, expected: code_hash(), found: info.code_hash })
 }
 
 /// Keeps one set of tasks for every version that is to be followed.
@@ -193,10 +191,9 @@ impl Supervisor {
         let active = read::active(&mut *snapshot).await?;
         let versions = read::versions(&mut *snapshot).await?;
         let active = active.unwrap_or_else(|| self.following.borrow().active);
-        let code_hash = code_hash().to_string();
         // One that other code made cannot be kept level; if it is the active one its tasks say so.
         let is_followed = |info: &VersionInfo| {
-            info.version == active || (info.state != VersionState::Building && info.code_hash == code_hash)
+            info.version == active || (info.state != VersionState::Building && info.is_our_code())
         };
         Ok((versions.iter().filter(|info| is_followed(info)).map(|info| info.version).collect(), active))
     }
@@ -269,8 +266,8 @@ enum Next {
     Retry(Duration),
     /// It stays where it is until somebody acts.
     Halt {
-        /// Why.
-        reason: String,
+        /// Why, if that is so for everybody; nothing if only this process cannot go on.
+        reason: Option<String>,
     },
 }
 
@@ -280,7 +277,8 @@ impl Task {
         let cancel = self.source.cancel.clone();
         while let Err(stop) = self.follow(&mut retry).await {
             match self.after(stop, &mut retry) {
-                Next::Halt { reason } => return self.halt(&reason).await,
+                Next::Halt { reason: Some(reason) } => return self.halt(&reason).await,
+                Next::Halt { reason: None } => return,
                 Next::Retry(wait) => {
                     tokio::select! {
                         () = cancel.cancelled() => break,
@@ -333,7 +331,9 @@ impl Task {
                 self.status.send_modify(|status| {
                     status.activity = Activity::Halted { reason: reason.as_str().into() };
                 });
-                Next::Halt { reason }
+                // Another release follows tables that this one must not touch.
+                let is_mine = matches!(halted, Halted::Store(Error::OtherCode { .. }));
+                Next::Halt { reason: (!is_mine).then_some(reason) }
             }
         }
     }
@@ -360,6 +360,10 @@ impl Task {
     async fn check_code(&self) -> Result<(), Stop> {
         let versions = read::versions(&mut *self.source.store.snapshot().await?).await?;
         let info = versions.into_iter().find(|info| info.version == self.version).ok_or(Stop::Superseded)?;
+        if info.state == VersionState::Building {
+            // It was dropped, and somebody fills another one of this number.
+            return Err(Stop::Superseded);
+        }
         same_code(info).map_err(Stop::from)
     }
 

@@ -71,7 +71,7 @@ impl Queries {
             AsOf {
                 position: checkpoint.position(),
                 as_of: checkpoint.recorded_at,
-                stale: self.stale(checkpoint.partition, noted.map(|(_, reason)| reason.as_str())),
+                stale: self.stale(version, checkpoint.partition, noted.map(|(_, reason)| reason.as_str())),
             }
         };
         Ok(checkpoints.iter().map(as_of).collect())
@@ -79,8 +79,10 @@ impl Queries {
 
     /// Why the tables of a partition do not go on, if they do not: as the projector of this process says, or as one of
     /// whatever process has `noted` in the store.
-    fn stale(&self, partition: PartitionId, noted: Option<&str>) -> Option<Stale> {
+    fn stale(&self, version: Version, partition: PartitionId, noted: Option<&str>) -> Option<Stale> {
         let here = self.progress.as_ref().and_then(|progress| progress.of(partition));
+        // Right after a switch it may still tell of the version before.
+        let here = here.filter(|status| status.version == version);
         match here.map(|status| status.activity) {
             Some(Activity::Halted { reason }) => Some(Stale { reason }),
             _ => noted.map(|reason| Stale { reason: reason.into() }),
@@ -112,7 +114,7 @@ impl Queries {
         let position = Position::new(partition, seq);
         let as_of = fields.optional_time()?;
         let noted: Option<String> = fields.optional_text()?;
-        let at = AsOf { position, as_of, stale: self.stale(partition, noted.as_deref()) };
+        let at = AsOf { position, as_of, stale: self.stale(version, partition, noted.as_deref()) };
         Ok(Some(Moment { snapshot, version, at }))
     }
 

@@ -6,7 +6,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::dialect::{names, shaped};
 use crate::rows::{ItemRow, OrderRow, SiteRow, StockRow};
 use crate::store::{Error, Select, Snapshot, Store};
-use crate::table::{ITEMS, ORDERS, SITES, STOCK, Table, Version};
+use crate::table::{ITEMS, ORDERS, SITES, STOCK, Table, Version, code_hash};
 use crate::value::{Fields, Value};
 use crate::versions::{Filling, OWNER_SILENT_MAX};
 use crate::view::Missing;
@@ -43,6 +43,14 @@ pub enum VersionState {
     Retired,
 }
 
+impl VersionInfo {
+    /// Whether this program's code made it.
+    #[must_use]
+    pub fn is_our_code(&self) -> bool {
+        self.code_hash == code_hash().to_string()
+    }
+}
+
 impl VersionState {
     /// The word in the table.
     #[must_use]
@@ -71,6 +79,16 @@ pub async fn active(snapshot: &mut dyn Snapshot) -> Result<Option<Version>, Erro
     let select = Select { sql: sql.to_owned(), parameters: Vec::new() };
     let row = snapshot.select(select).await?.pop();
     row.map(|mut fields| fields.number().map(Version)).transpose()
+}
+
+/// The highest version that there ever was, dropped ones included; 0 before the first.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn highest(snapshot: &mut dyn Snapshot) -> Result<Version, Error> {
+    let sql = "SELECT highest FROM projection_active WHERE id = 1".to_owned();
+    let row = snapshot.select(Select { sql, parameters: Vec::new() }).await?.pop();
+    row.map_or(Ok(Version::NONE), |mut fields| fields.number().map(Version))
 }
 
 /// All versions, oldest first.

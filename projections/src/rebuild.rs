@@ -9,9 +9,10 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use stockledger_log::Log;
+use stockledger_log::{Causes, Log};
 use stockledger_schemas::{PartitionId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -23,13 +24,20 @@ use crate::read::{self, VersionInfo, VersionState};
 use crate::stop::{Halted, Stop};
 use crate::store::{self, Activation, Commit, Store};
 use crate::switch::{self, IfDifferent, Switched};
-use crate::table::{Version, code_hash};
+use crate::table::Version;
 use crate::verify::verify;
 use crate::versions::{self, Owner};
 use crate::view::Scope;
 
 /// Partitions that are loaded at the same moment, unless it is said otherwise.
 pub const WORKERS_DEFAULT: usize = 2;
+/// Within this time every projector has seen that there is another version to follow.
+const FOLLOWED_AFTER: Duration = Duration::from_millis(1_500);
+/// How often a partition is tried again without getting any further, while log or store do not answer or somebody else was
+/// first.
+const ATTEMPTS_MAX: u32 = 60;
+/// How long it waits between two attempts.
+const ATTEMPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Most partitions that are loaded at the same moment: each takes a connection and memory of its own.
 pub const WORKERS_MAX: usize = 8;
 
@@ -164,6 +172,9 @@ pub enum Error {
         /// Where it stands.
         state: VersionState,
     },
+    /// There is nothing to switch from.
+    #[error("no version is in use: run `stockledger rebuild`")]
+    NothingInUse,
     /// There is no version that queries answered from before.
     #[error("there is no earlier version to switch back to: it was dropped, or there never was one")]
     NothingBefore,
@@ -204,16 +215,26 @@ pub async fn rebuild(
     Ok(Rebuilt { version, is_resumed, is_active: when == SwitchWhen::Level, replayed, switched })
 }
 
-/// What cannot be read past today will not be tomorrow: that version is of no use. Any other is gone on with.
+/// What cannot be read past today will not be tomorrow: that version is of no use. Any other is gone on with. A hold that
+/// was left ends now.
 async fn give_up(store: &dyn Store, version: Version, owner: &Owner, error: &Error) {
-    let given_up = match error {
-        Error::Halted(_) => store.drop_version(version).await,
-        // It is whole; which of the two is wrong is for somebody to find out.
-        Error::Differ { .. } => versions::set_ready(store, version, owner).await.map(drop),
-        _ => versions::let_go(store, version, owner).await,
+    let is_hopeless = matches!(error, Error::Halted(Halted::Broken(_) | Halted::Impossible { .. }));
+    let is_ours = async || matches!(versions::claim(store, version, owner).await, Ok(Commit::Committed));
+    let given_up = if is_hopeless && is_ours().await {
+        store.drop_version(version).await
+    } else {
+        versions::let_go(store, version, owner).await
     };
-    if let Err(error) = given_up {
+    if let Err(error) = given_up.and(release_all(store, version).await) {
         tracing::warn!(%version, %error, "an unfinished rebuild could not be given up in good order");
+    }
+}
+
+/// Ends a hold of this version and the one in use.
+async fn release_all(store: &dyn Store, version: Version) -> Result<(), store::Error> {
+    match read::active(&mut *store.snapshot().await?).await? {
+        Some(active) => versions::release(store, [active, version]).await,
+        None => Ok(()),
     }
 }
 
@@ -224,10 +245,10 @@ async fn claim_version(replay: &Replay, owner: &Owner, now: Timestamp) -> Result
     let mut snapshot = store.snapshot().await?;
     let active = read::active(&mut *snapshot).await?;
     let known = read::versions(&mut *snapshot).await?;
+    let highest = read::highest(&mut *snapshot).await?;
     drop(snapshot);
     fits_the_log(replay, active).await?;
-    let code_hash = code_hash().to_string();
-    let is_begun = |info: &&VersionInfo| info.state == VersionState::Building && info.code_hash == code_hash;
+    let is_begun = |info: &&VersionInfo| info.state == VersionState::Building && info.is_our_code();
     if let Some(running) = known.iter().find(|info| info.is_being_filled) {
         return Err(Error::Running(running.version));
     }
@@ -235,10 +256,7 @@ async fn claim_version(replay: &Replay, owner: &Owner, now: Timestamp) -> Result
     for unread in known.iter().filter(|info| Some(info.version) != active && Some(info.version) != begun) {
         store.drop_version(unread.version).await?;
     }
-    let version = match begun {
-        Some(version) => version,
-        None => known.last().map_or(Version::FIRST, |info| info.version.next()),
-    };
+    let version = begun.unwrap_or(highest.next());
     store.create_version(version, now).await?;
     match versions::claim(store, version, owner).await? {
         Commit::Committed => Ok((version, begun.is_some())),
@@ -267,14 +285,18 @@ async fn fill_and_switch(
     let noted = Replay { on_progress: pace.noting(&replay.on_progress), ..replay.clone() };
     let filling = async {
         let replayed = replay_into(&noted, version).await?;
+        if versions::set_ready(store, version, owner).await? != Commit::Committed {
+            return Err(Error::Superseded);
+        }
         let switched = match when {
-            SwitchWhen::Told => {
-                if versions::set_ready(store, version, owner).await? != Commit::Committed {
-                    return Err(Error::Superseded);
+            SwitchWhen::Told => None,
+            SwitchWhen::Level => {
+                if !store.has_one_writer() {
+                    // By then the projectors of other processes follow it too.
+                    tokio::time::sleep(FOLLOWED_AFTER).await;
                 }
-                None
+                switch_from_active(&noted, version).await?
             }
-            SwitchWhen::Level => switch_from_active(&noted, version).await?,
         };
         Ok((replayed, switched))
     };
@@ -293,6 +315,9 @@ async fn switch_from_active(replay: &Replay, version: Version) -> Result<Option<
             Activation::Superseded | Activation::Behind => Err(Error::Superseded),
         };
     };
+    if active == version {
+        return Ok(None);
+    }
     let if_different = IfDifferent::Refuse;
     switch::switch_between(replay, active, version, if_different).await.map(Some)
 }
@@ -356,14 +381,45 @@ async fn replay_partition(
         let (decisions, events) = (advance.decisions, advance.events);
         (replay.on_progress)(ReplayProgress { partition, done, total, decisions, events });
     };
-    let load = Load { source: replay.source(), version, partition, until: total, scope: Scope::Everything };
-    load.run(|checkpoint, advance| note(checkpoint.next_offset, advance)).await?;
-    if replay.cancel.is_cancelled() {
-        return Err(Error::Cancelled);
+    let (mut attempts, mut best) = (0, 0);
+    loop {
+        let mut reached = 0;
+        let filled = fill_partition(replay, version, partition, total, |done, advance| {
+            reached = done;
+            note(done, advance);
+        });
+        let stop = match filled.await {
+            _ if replay.cancel.is_cancelled() => return Err(Error::Cancelled),
+            Ok(()) => return Ok(replayed),
+            Err(stop @ (Stop::Unavailable(_) | Stop::LogShorter(_) | Stop::Superseded)) => stop,
+            Err(stop) => return Err(stop.into()),
+        };
+        attempts = if reached > best { 1 } else { attempts + 1 };
+        best = best.max(reached);
+        let error = Error::from(stop);
+        if attempts >= ATTEMPTS_MAX {
+            return Err(error);
+        }
+        tracing::warn!(%partition, attempts, error = %Causes(&error), "a partition is tried again");
+        tokio::select! {
+            () = replay.cancel.cancelled() => return Err(Error::Cancelled),
+            () = tokio::time::sleep(ATTEMPT_AGAIN_AFTER) => {}
+        }
     }
-    // What the load left, if it had to end early, and what came since another one loaded it.
-    level::bring(&replay.source(), version, partition, total, &mut note).await?;
-    if replay.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(replayed) }
+}
+
+/// Loads a partition, and goes on as a follower does with what the load left, if it had to end early, and with what came
+/// since another one loaded it.
+async fn fill_partition(
+    replay: &Replay,
+    version: Version,
+    partition: PartitionId,
+    until: u64,
+    mut note: impl FnMut(u64, Advance) + Send,
+) -> Result<(), Stop> {
+    let load = Load { source: replay.source(), version, partition, until, scope: Scope::Everything };
+    load.run(|checkpoint, advance| note(checkpoint.next_offset, advance)).await?;
+    level::bring(&replay.source(), version, partition, until, &mut note).await
 }
 
 impl Replayed {

@@ -40,7 +40,8 @@ const META_TABLES: [&str; 4] = [
      code_hash TEXT NOT NULL, created_at INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT '', owner_seen INTEGER NOT NULL DEFAULT 0, \
      records_done INTEGER NOT NULL DEFAULT 0, records_total INTEGER NOT NULL DEFAULT 0, \
      records_per_second INTEGER NOT NULL DEFAULT 0) STRICT",
-    "CREATE TABLE IF NOT EXISTS projection_active (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS projection_active (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL, \
+     highest INTEGER NOT NULL DEFAULT 0) STRICT",
     "CREATE TABLE IF NOT EXISTS projection_checkpoints (version INTEGER NOT NULL, partition_id INTEGER NOT NULL, \
      next_offset INTEGER NOT NULL, term INTEGER NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL, before_hash TEXT NOT NULL, \
      reach INTEGER NOT NULL, last_valid_offset INTEGER NOT NULL, genesis TEXT NOT NULL, recorded_at INTEGER, \
@@ -100,7 +101,7 @@ impl SqliteStore {
 
 /// The tables of an earlier program have other columns.
 async fn check_columns(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
-    let sql = "SELECT owner, digest FROM projection_versions, projection_checkpoints LIMIT 0";
+    let sql = "SELECT owner, digest, highest FROM projection_versions, projection_checkpoints, projection_active LIMIT 0";
     match sqlx::query(sql).execute(connection).await {
         Ok(_) => Ok(()),
         Err(error) if error.to_string().contains("no such column") => {
@@ -143,6 +144,9 @@ impl Store for SqliteStore {
         let hash = code_hash().to_string();
         let state = Cell::Text(VersionState::Building.as_str());
         execute(&mut tx, sql.to_owned(), &[version.into(), state, Cell::from(&hash), created_at.into()])
+            .await
+            .map_err(&failed)?;
+        execute(&mut tx, checkpoint::NOTE_HIGHEST.to_owned(), &[version.into(), version.into()])
             .await
             .map_err(&failed)?;
         tx.commit().await.map_err(&failed)
@@ -201,9 +205,8 @@ impl Store for SqliteStore {
             return Err(Error::NoSuchVersion(next));
         }
         // Nobody else writes to the file while this transaction is open.
-        if let Some(expected) = expected
-            && ahead(&mut tx, expected, next).await.map_err(&failed)? > 0
-        {
+        let expected = expected.unwrap_or(Version::NONE);
+        if is_behind(&mut tx, expected, next).await.map_err(&failed)? {
             return Ok(Activation::Behind);
         }
         tx.commit().await.map_err(&failed)?;
@@ -289,10 +292,12 @@ async fn check_code(tx: &mut SqliteConnection, version: Version) -> Result<(), E
     }
 }
 
-/// How many partitions are further in one version than in another.
-async fn ahead(tx: &mut SqliteConnection, one: Version, other: Version) -> Result<i64, sqlx::Error> {
-    let query = sqlx::query_scalar(checkpoint::AHEAD).bind(i64::from(other.0)).bind(i64::from(one.0));
-    query.fetch_one(tx).await
+/// Whether a partition is further in one version than in another, or not wholly there in the other.
+async fn is_behind(tx: &mut SqliteConnection, one: Version, other: Version) -> Result<bool, sqlx::Error> {
+    let (one, other) = (i64::from(one.0), i64::from(other.0));
+    let ahead: i64 = sqlx::query_scalar(checkpoint::AHEAD).bind(other).bind(one).fetch_one(&mut *tx).await?;
+    let unloaded: i64 = sqlx::query_scalar(checkpoint::UNLOADED).bind(other).fetch_one(tx).await?;
+    Ok(ahead > 0 || unloaded > 0)
 }
 
 /// Moves the checkpoint, if it is where it is expected to be.
@@ -311,10 +316,11 @@ async fn advance(
     if execute(tx, checkpoint::advance(Dialect::Sqlite), &parameters).await.map_err(&failed)? == 1 {
         return Ok(Commit::Committed);
     }
-    let held: i64 = sqlx::query_scalar(checkpoint::IS_HELD)
+    let held: i64 = sqlx::query_scalar(AssertSqlSafe(Dialect::Sqlite.at_now(checkpoint::IS_HELD)))
         .bind(i64::from(version.0))
         .bind(i64::from(next.partition.0))
         .bind(i64::try_from(expected_next_offset).unwrap_or(i64::MAX))
+        .bind(i64::try_from(next.next_offset).unwrap_or(i64::MAX))
         .fetch_one(tx)
         .await
         .map_err(&failed)?;

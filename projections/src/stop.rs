@@ -83,8 +83,8 @@ pub enum Halted {
     /// The version was never filled to its end.
     #[error("version {0} of the projections was never filled to its end: rebuild")]
     NotLoaded(Version),
-    /// No version is active any more.
-    #[error("version {0} of the projections was removed and no other is active: rebuild")]
+    /// The version was removed.
+    #[error("version {0} of the projections was removed meanwhile")]
     VersionGone(Version),
     /// This program has a bug.
     #[error("folding failed")]

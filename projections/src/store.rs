@@ -208,6 +208,9 @@ pub enum Error {
         /// What the store says.
         found: String,
     },
+    /// The first version is being filled, or was not filled to its end.
+    #[error("version {0} of the projections is not filled to its end: run or resume `stockledger rebuild`")]
+    NotFilled(Version),
     /// The version does not exist.
     #[error("version {0} of the projections does not exist")]
     NoSuchVersion(Version),

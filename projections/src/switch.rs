@@ -65,7 +65,7 @@ pub struct Switched {
 /// [`Error`]; then nothing is changed.
 pub async fn switch(replay: &Replay, target: Target, if_different: IfDifferent) -> Result<Switched, Error> {
     let mut snapshot = replay.store.snapshot().await?;
-    let active = read::active(&mut *snapshot).await?.ok_or(Error::NothingBefore)?;
+    let active = read::active(&mut *snapshot).await?.ok_or(Error::NothingInUse)?;
     let known = read::versions(&mut *snapshot).await?;
     drop(snapshot);
     let next = match target {
@@ -77,9 +77,8 @@ pub async fn switch(replay: &Replay, target: Target, if_different: IfDifferent) 
     if !matches!(info.state, VersionState::Ready | VersionState::Retired) {
         return Err(Error::NotWhole { version: next, state: info.state });
     }
-    let expected = code_hash();
-    if info.code_hash != expected.to_string() {
-        let found = info.code_hash;
+    if !info.is_our_code() {
+        let (expected, found) = (code_hash(), info.code_hash);
         return Err(store::Error::OtherCode { version: next, expected, found }.into());
     }
     switch_between(replay, active, next, if_different).await
@@ -87,8 +86,7 @@ pub async fn switch(replay: &Replay, target: Target, if_different: IfDifferent) 
 
 /// The version that queries answered from before, of those that this program's code made.
 fn last_before(known: &[VersionInfo]) -> Option<Version> {
-    let code_hash = code_hash().to_string();
-    let is_it = |info: &&VersionInfo| info.state == VersionState::Retired && info.code_hash == code_hash;
+    let is_it = |info: &&VersionInfo| info.state == VersionState::Retired && info.is_our_code();
     known.iter().rev().find(is_it).map(|info| info.version)
 }
 
@@ -132,11 +130,18 @@ async fn try_switch(
         Ok(brought) => brought?,
         Err(_) => return Ok(None),
     }
-    let is_old_level = bring_old(replay, from, &targets).await;
+    // Tables that other code made are neither written to nor compared.
+    let is_comparable = is_same_code(store, from, to).await?;
+    let is_old_level = is_comparable && bring_old(replay, from, &targets).await;
     let is_compared = match compare(store, from, to).await {
+        _ if !is_comparable => false,
         Err(Error::Differ { .. }) if if_different == IfDifferent::Accept => false,
-        compared => is_old_level && compared?,
+        compared => compared?,
     };
+    if is_old_level && !is_compared && if_different == IfDifferent::Refuse {
+        // The hold was lost.
+        return Ok(None);
+    }
     match store.activate(Some(from), to).await? {
         Activation::Activated => Ok(Some(is_compared)),
         Activation::Superseded => Err(Error::Superseded),
@@ -176,34 +181,38 @@ async fn is_far_behind(replay: &Replay, version: Version, targets: &[(PartitionI
     wanted.saturating_sub(there) > OLD_LAG_MAX
 }
 
-/// Whether the digests could be compared; they are equal then.
+async fn is_same_code(store: &dyn Store, one: Version, other: Version) -> Result<bool, Error> {
+    let known = read::versions(&mut *store.snapshot().await?).await?;
+    let code_of = |version| known.iter().find(|info| info.version == version).map(|info| &info.code_hash);
+    Ok(code_of(one) == code_of(other))
+}
+
+/// Compares the digests of all partitions in which both versions are at the same offset; says whether those are all.
 async fn compare(store: &dyn Store, from: Version, to: Version) -> Result<bool, Error> {
     let mut snapshot = store.snapshot().await?;
-    let known = read::versions(&mut *snapshot).await?;
-    let code_of = |version| known.iter().find(|info| info.version == version).map(|info| &info.code_hash);
-    if code_of(from) != code_of(to) {
-        return Ok(false);
-    }
     let old = read::checkpoints(&mut *snapshot, from).await?;
     let new = read::checkpoints(&mut *snapshot, to).await?;
-    let of = |all: &[Checkpoint], partition| all.iter().find(|one| one.partition == partition).copied();
+    let mut are_all_compared = true;
     for expected in &new {
-        let Some(found) = of(&old, expected.partition) else { return Ok(false) };
-        if found.next_offset != expected.next_offset {
-            return Ok(false);
-        }
-        if found.digest != expected.digest {
-            return Err(Error::Differ {
-                partition: expected.partition,
-                offset: expected.next_offset,
-                from,
-                to,
-                found: found.digest,
-                expected: expected.digest,
-            });
+        let is_it = |one: &&Checkpoint| {
+            one.partition == expected.partition && one.next_offset == expected.next_offset
+        };
+        match old.iter().find(is_it) {
+            None => are_all_compared = false,
+            Some(found) if found.digest == expected.digest => {}
+            Some(found) => {
+                return Err(Error::Differ {
+                    partition: expected.partition,
+                    offset: expected.next_offset,
+                    from,
+                    to,
+                    found: found.digest,
+                    expected: expected.digest,
+                });
+            }
         }
     }
-    Ok(true)
+    Ok(are_all_compared)
 }
 
 /// Removes a version that nobody reads or fills.

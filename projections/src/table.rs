@@ -12,6 +12,8 @@ use stockledger_schemas::Hash;
 pub struct Version(pub u32);
 
 impl Version {
+    /// Stands for no version where one is active or not.
+    pub(crate) const NONE: Self = Self(0);
     /// The first version of a new store.
     pub const FIRST: Self = Self(1);
 

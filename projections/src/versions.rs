@@ -108,11 +108,12 @@ pub async fn let_go(store: &dyn Store, version: Version, owner: &Owner) -> Resul
 /// [`Error::Unavailable`].
 pub async fn set_ready(store: &dyn Store, version: Version, owner: &Owner) -> Result<Commit, Error> {
     let guard = Statement {
-        sql: "UPDATE projection_versions SET state = ?, owner = '' WHERE version = ? AND state = ? AND owner = ?",
+        sql: "UPDATE projection_versions SET state = ? WHERE version = ? AND state IN (?, ?) AND owner = ?",
         parameters: vec![
             state(VersionState::Ready),
             version.into(),
             state(VersionState::Building),
+            state(VersionState::Ready),
             Value::from(&owner.0),
         ],
     };
@@ -163,12 +164,13 @@ pub async fn hold(
     all.extend(read::checkpoints(&mut *snapshot, versions[1]).await?);
     drop(snapshot);
     let targets = furthest(&all);
-    for (partition, offset) in &targets {
-        let guard = Statement {
-            sql: "UPDATE projection_checkpoints SET hold_offset = ? WHERE partition_id = ? AND version IN (?, ?)",
-            parameters: vec![(*offset).into(), (*partition).into(), versions[0].into(), versions[1].into()],
-        };
-        let _ = store.update(&guard, &[]).await?;
+    let aim = |(partition, offset): &(PartitionId, u64)| Statement {
+        sql: "UPDATE projection_checkpoints SET hold_offset = ? WHERE partition_id = ? AND version IN (?, ?)",
+        parameters: vec![(*offset).into(), (*partition).into(), versions[0].into(), versions[1].into()],
+    };
+    let aims: Vec<Statement> = targets.iter().map(aim).collect();
+    if let Some((first, rest)) = aims.split_first() {
+        let _ = store.update(first, rest).await?;
     }
     Ok(targets)
 }

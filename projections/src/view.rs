@@ -248,6 +248,11 @@ impl View {
     /// History since the last call, and the orders of which no more steps are expected; the others too, if there are too
     /// many to keep back and they may be taken. What is not taken changes further and is taken later.
     pub(crate) fn take_settled(&mut self, may_take_open: bool) -> Changes {
+        if self.open.len() > ORDERS_KEPT_BACK_MAX {
+            let orders = &self.orders;
+            let is_kept_back = |known: &KnownOrder| known.changed.is_some() && is_open(known.status);
+            self.open.retain(|(site, order_id)| orders.get(site, order_id).is_some_and(is_kept_back));
+        }
         let are_too_many = may_take_open && self.open.len() > ORDERS_KEPT_BACK_MAX;
         if are_too_many {
             let open = std::mem::take(&mut self.open);

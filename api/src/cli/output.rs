@@ -161,8 +161,8 @@ impl Bars {
         Self { what, drawn, began: now, partitions: std::sync::Mutex::new((now, BTreeMap::new())) }
     }
 
-    /// How far one partition is, in records; `per_second` are the events of all.
-    pub(super) fn set(&self, partition: u16, done: u64, total: u64, per_second: u64) {
+    /// How far one partition is, in records; `speed` says how fast all of them are.
+    pub(super) fn set(&self, partition: u16, done: u64, total: u64, speed: &str) {
         let mut guard = self.partitions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (told, partitions) = &mut *guard;
         let known = partitions.entry(partition).or_insert_with(|| {
@@ -173,7 +173,7 @@ impl Bars {
         if let Some(bar) = &known.bar {
             bar.set_length(total);
             bar.set_position(done);
-            bar.set_message(format!("{per_second} events/s in all"));
+            bar.set_message(speed.to_owned());
             return;
         }
         if told.elapsed() < PLAIN_PROGRESS_EVERY {
@@ -185,9 +185,7 @@ impl Bars {
         let rate = u128::from(done) * 1_000 / self.began.elapsed().as_millis().max(1);
         let left = u128::from(total.saturating_sub(done)).checked_div(rate).unwrap_or_default();
         let (what, begun) = (self.what, partitions.len());
-        say(format!(
-            "{what}: {done} of {total} records in {begun} partitions, {per_second} events per second, {left} s left"
-        ));
+        say(format!("{what}: {done} of {total} records in {begun} partitions, {speed}, {left} s left"));
     }
 
     pub(super) fn done(&self) {

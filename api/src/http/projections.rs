@@ -7,6 +7,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use stockledger_projections::overview::lag_seconds;
 use stockledger_projections::rebuild::{self, SwitchWhen, WORKERS_DEFAULT, WORKERS_MAX};
 use stockledger_projections::store;
 use stockledger_projections::switch::{IfDifferent, Target};
@@ -20,8 +21,6 @@ use crate::http::problem::{Code, Problem};
 use crate::http::read::respond;
 use crate::http::segments::{NoParameters, Parameters, Segments};
 use crate::versions;
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
 
 pub(super) fn router() -> axum::Router<App> {
     axum::Router::new()
@@ -61,6 +60,7 @@ async fn show(
             "active_version": overview.active_version,
             "versions": overview.versions,
             "partitions": here.unwrap_or_default(),
+            "is_rebuilding": versions.is_rebuilding(),
             "last_rebuild": versions.last_rebuild(),
         }),
     )
@@ -75,17 +75,8 @@ fn partition_here(status: &Status, now: Timestamp) -> PartitionHere {
         state,
         reason,
         lag_records: status.lag(),
-        lag_seconds: lag_seconds(status, now),
+        lag_seconds: lag_seconds(status.lag(), status.recorded_at, now),
     }
-}
-
-/// How old the last decision is that the tables include, as long as the log has more.
-fn lag_seconds(status: &Status, now: Timestamp) -> Option<u64> {
-    if status.lag() == 0 {
-        return Some(0);
-    }
-    let age = now.micros().saturating_sub(status.recorded_at?.micros()).max(0);
-    u64::try_from(age / MICROS_PER_SECOND).ok()
 }
 
 /// The body that begins a rebuild.
@@ -189,6 +180,7 @@ fn refused(error: versions::Error) -> Problem {
         versions::Error::NoProjector => Problem::new(Code::NotFound, error.to_string()),
         versions::Error::Running => Problem::new(Code::InProgress, error.to_string()),
         versions::Error::Failed(error) => failed(error),
+        versions::Error::Panicked(error) => Problem::internal(error),
     }
 }
 
@@ -198,9 +190,12 @@ fn failed(error: rebuild::Error) -> Problem {
         rebuild::Error::Store(store::Error::NoSuchVersion(_)) => {
             Problem::new(Code::NotFound, error.to_string())
         }
-        rebuild::Error::Store(store::Error::InUse(_) | store::Error::OtherCode { .. })
+        rebuild::Error::Store(
+            store::Error::InUse(_) | store::Error::OtherCode { .. } | store::Error::NotFilled(_),
+        )
         | rebuild::Error::NotWhole { .. }
         | rebuild::Error::NothingBefore
+        | rebuild::Error::NothingInUse
         | rebuild::Error::Differ { .. }
         | rebuild::Error::Halted(_)
         | rebuild::Error::Superseded

@@ -67,9 +67,13 @@ async fn who_was_it(connection: &mut MySqlConnection, batch: Batch<'_>) -> Resul
 
 /// Whether the checkpoint is where it was expected to be and did not move all the same.
 async fn is_held(connection: &mut MySqlConnection, batch: Batch<'_>) -> Result<bool, sqlx::Error> {
-    let key =
-        [Value::from(batch.version), batch.next.partition.into(), Value::from(batch.expected_next_offset)];
-    let count = select_one(connection, checkpoint::IS_HELD, &key).await?;
+    let key = [
+        Value::from(batch.version),
+        batch.next.partition.into(),
+        Value::from(batch.expected_next_offset),
+        Value::from(batch.next.next_offset),
+    ];
+    let count = select_one(connection, Dialect::Mysql.at_now(checkpoint::IS_HELD), &key).await?;
     Ok(count.is_some_and(|mut fields| fields.value() != Value::Int(0)))
 }
 

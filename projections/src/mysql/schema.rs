@@ -10,6 +10,7 @@ use stockledger_schemas::Timestamp;
 
 use super::failure::{Described, NO_SUCH_TABLE, failed, number};
 use super::statements::{execute, select_one};
+use crate::checkpoint;
 use crate::dialect::{Dialect, MYSQL_ASCII, MYSQL_TABLE_OPTIONS, index_columns};
 use crate::read::VersionState;
 use crate::store::Error;
@@ -34,7 +35,11 @@ const VERSIONS: [(&str, &str); 9] = [
     ("records_total", "BIGINT NOT NULL DEFAULT 0"),
     ("records_per_second", "BIGINT NOT NULL DEFAULT 0"),
 ];
-const ACTIVE: [(&str, &str); 2] = [("id", "BIGINT NOT NULL PRIMARY KEY"), ("version", "BIGINT NOT NULL")];
+const ACTIVE: [(&str, &str); 3] = [
+    ("id", "BIGINT NOT NULL PRIMARY KEY"),
+    ("version", "BIGINT NOT NULL"),
+    ("highest", "BIGINT NOT NULL DEFAULT 0"),
+];
 const CHECKPOINTS: [(&str, &str); 17] = [
     ("version", "BIGINT NOT NULL"),
     ("partition_id", "BIGINT NOT NULL"),
@@ -59,7 +64,7 @@ const CHECKPOINTS: [(&str, &str); 17] = [
 pub(super) async fn is_there(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
     // All three, since whoever made them may have stopped half-way; the pointer row is made last.
     let sql = "SELECT (SELECT COUNT(owner) FROM projection_versions) + (SELECT COUNT(digest) FROM projection_checkpoints) \
-               FROM projection_active WHERE id = 1";
+               FROM projection_active WHERE id = 1 AND highest >= 0";
     match select_one(connection, sql, &[]).await {
         Ok(row) => Ok(row.is_some()),
         Err(error) if number(&error) == Some(NO_SUCH_TABLE) => Ok(false),
@@ -117,12 +122,16 @@ pub(super) async fn create_version(
     execute(connection, sql, &[version.into(), state, Cell::from(&hash), created_at.into()])
         .await
         .map_err(&failed)?;
+    execute(connection, checkpoint::NOTE_HIGHEST, &[version.into(), version.into()])
+        .await
+        .map_err(&failed)?;
     Ok(())
 }
 
 /// Makes the indexes of a version that are not there: all of a table in one pass over it.
 pub(super) async fn create_indexes(connection: &mut MySqlConnection, version: Version) -> Result<(), Error> {
     let failed = failed("create the indexes of a version");
+    lock(connection).await?;
     for table in TABLES {
         let mut missing = Vec::new();
         for (name, columns) in index_columns(table, version) {

@@ -59,24 +59,26 @@ async fn try_activate(
     if execute(connection, sql, &[active, next.into(), Cell::Text(REMOVING)]).await.map_err(&failed)? != 1 {
         return Ok(None);
     }
-    if let Some(expected) = expected
-        && is_ahead(connection, expected, next).await.map_err(&failed)?
-    {
+    let expected = expected.unwrap_or(Version::NONE);
+    if is_behind(connection, expected, next).await.map_err(&failed)? {
         return Ok(Some(Activation::Behind));
     }
     commit(connection, ACTIVATE).await.map(|()| Some(Activation::Activated))
 }
 
-/// Whether a partition is further in one version than in another. Until the transaction ends nobody moves either; to begin
+/// Whether a partition is further in one version than in another, or not wholly there in the other. Until the transaction ends nobody moves either; to begin
 /// a partition takes the row of its version, which is locked before.
-async fn is_ahead(
+async fn is_behind(
     connection: &mut MySqlConnection,
     one: Version,
     other: Version,
 ) -> Result<bool, sqlx::Error> {
     let sql = format!("{} FOR UPDATE", checkpoint::AHEAD);
-    let row = select_one(connection, sql, &[Value::from(other.0), Value::from(one.0)]).await?;
-    Ok(row.map(|mut fields| fields.value()) != Some(Value::Int(0)))
+    let ahead = select_one(connection, sql, &[Value::from(other), Value::from(one)]).await?;
+    let sql = format!("{} FOR UPDATE", checkpoint::UNLOADED);
+    let unloaded = select_one(connection, sql, &[Value::from(other)]).await?;
+    Ok([ahead, unloaded].map(|row| row.map(|mut fields| fields.value()))
+        != [Some(Value::Int(0)), Some(Value::Int(0))])
 }
 
 async fn active(connection: &mut MySqlConnection) -> Result<Option<Value>, sqlx::Error> {

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Queries, Result};
 use crate::progress::Activity;
+use crate::views::AsOf;
 
 /// How often the checkpoints are looked at while the projector of another process works.
 const POLL: Duration = Duration::from_millis(10);
@@ -33,38 +34,29 @@ pub enum Waited {
 
 impl Queries {
     /// Waits until the active version includes all of `positions`, at most until `deadline`; the tables are looked at once
-    /// in any case. Ends early when a partition of this process has halted below what is asked for.
+    /// in any case. Ends early when a partition has halted below what is asked for.
     ///
     /// # Errors
     /// As [`Queries::site`].
     pub async fn wait_for(&self, positions: &[Position], deadline: Instant) -> Result<Waited> {
         loop {
-            let reached = self.reached_of(positions).await?;
+            let all = self.positions().await?;
+            let reached = reached_of(positions, &all);
             let is_missing = |(wanted, reached): &(&Position, &Position)| reached.seq < wanted.seq;
             let missing = || positions.iter().zip(&reached).filter(is_missing).map(|(wanted, _)| *wanted);
             let Some(wanted) = missing().next() else { return Ok(Waited::Reached) };
-            if let Some(halted) = missing().find_map(|wanted| self.halted(wanted.partition)) {
+            let halted = |wanted: Position| {
+                let found = all.iter().find(|found| found.position.partition == wanted.partition);
+                let stale = found.and_then(|found| found.stale.clone());
+                stale.map(|stale| Waited::Halted { partition: wanted.partition, reason: stale.reason })
+            };
+            if let Some(halted) = missing().find_map(halted) {
                 return Ok(halted);
             }
             if Instant::now() >= deadline {
                 return Ok(Waited::Behind { reached });
             }
             self.until_moved(wanted, deadline).await;
-        }
-    }
-
-    /// How far the partitions of `positions` are in the active version.
-    async fn reached_of(&self, positions: &[Position]) -> Result<Vec<Position>> {
-        let all = self.positions().await?;
-        let of = |partition: PartitionId| all.iter().find(|found| found.position.partition == partition);
-        let seq = |partition| of(partition).map_or(0, |found| found.position.seq);
-        Ok(positions.iter().map(|wanted| Position::new(wanted.partition, seq(wanted.partition))).collect())
-    }
-
-    fn halted(&self, partition: PartitionId) -> Option<Waited> {
-        match self.progress.as_ref()?.of(partition)?.activity {
-            Activity::Halted { reason } => Some(Waited::Halted { partition, reason }),
-            _ => None,
         }
     }
 
@@ -87,4 +79,11 @@ impl Queries {
             _ => sleep_until(poll).await,
         }
     }
+}
+
+/// How far the partitions of `positions` are, of all that are.
+fn reached_of(positions: &[Position], all: &[AsOf]) -> Vec<Position> {
+    let of = |partition: PartitionId| all.iter().find(|found| found.position.partition == partition);
+    let seq = |partition| of(partition).map_or(0, |found| found.position.seq);
+    positions.iter().map(|wanted| Position::new(wanted.partition, seq(wanted.partition))).collect()
 }

@@ -104,7 +104,7 @@ pub(super) fn print_switch(switched: &Value) -> Result<(), Failure> {
     let number = |name: &str| switched.get(name).and_then(Value::as_u64).unwrap_or_default();
     let (from, to, held_ms) = (number("from"), number("to"), number("held_ms"));
     let compared = match switched.get("is_compared") {
-        Some(Value::Bool(true)) => "both held the same rows",
+        Some(Value::Bool(true)) => "the digests of both are equal",
         _ => "the two could not be compared",
     };
     output::line(format_args!(

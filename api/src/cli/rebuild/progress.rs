@@ -26,35 +26,63 @@ pub(in crate::cli) fn told_as_one(progress: Arc<Progress>) -> Arc<OnProgress> {
 /// Tells whoever looks.
 pub(super) struct Reporter {
     bars: Option<Bars>,
+    began: Instant,
     seen: Mutex<Seen>,
 }
 
 struct Seen {
-    partitions: BTreeMap<u16, (u64, u64)>,
     events: u64,
-    began: Instant,
     told: Instant,
+}
+
+/// How far one partition is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Filled {
+    pub(super) partition: u16,
+    /// Records.
+    pub(super) done: u64,
+    /// Records.
+    pub(super) total: u64,
 }
 
 impl Reporter {
     pub(super) fn new(format: Format) -> Self {
         let now = Instant::now();
-        let seen = Seen { partitions: BTreeMap::new(), events: 0, began: now, told: now };
-        Self { bars: (format == Format::Table).then(|| Bars::new("rebuild")), seen: Mutex::new(seen) }
+        let seen = Seen { events: 0, told: now };
+        let bars = (format == Format::Table).then(|| Bars::new("rebuild"));
+        Self { bars, began: now, seen: Mutex::new(seen) }
     }
 
+    /// Takes what a rebuild in this process tells.
     pub(super) fn note(&self, progress: ReplayProgress) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (partition, done, total) = (progress.partition.0, progress.done, progress.total);
-        seen.partitions.insert(partition, (done, total));
         seen.events += progress.events;
-        let per_second = per_second(seen.events, seen.began.elapsed());
+        let ReplayProgress { partition, done, total, .. } = progress;
+        let per_second = per_second(seen.events, self.began.elapsed());
+        let filled = Filled { partition: partition.0, done, total };
+        self.tell(&mut seen, filled, ("events_per_second", per_second));
+    }
+
+    /// Takes what a server says of one partition; it counts records.
+    pub(super) fn note_remote(&self, filled: Filled, records_per_second: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tell(&mut seen, filled, ("records_per_second", records_per_second));
+    }
+
+    fn tell(&self, seen: &mut Seen, filled: Filled, (unit, per_second): (&str, u64)) {
+        let Filled { partition, done, total } = filled;
         if let Some(bars) = &self.bars {
-            bars.set(partition, done, total, per_second);
+            bars.set(partition, done, total, &format!("{per_second} {}", unit.replace('_', " ")));
         } else if seen.told.elapsed() >= JSON_EVERY || done == total {
             seen.told = Instant::now();
             // A reader that is gone is met again when the result is printed.
-            let _ = print_filling(Some(partition), done, total, Some(per_second));
+            let _ = output::json_line(&json!({
+                "type": "progress",
+                "partition": partition,
+                "records_done": done,
+                "records_total": total,
+                unit: per_second,
+            }));
         }
     }
 
@@ -63,22 +91,6 @@ impl Reporter {
             bars.done();
         }
     }
-}
-
-/// One line for programs.
-pub(super) fn print_filling(
-    partition: Option<u16>,
-    done: u64,
-    total: u64,
-    per_second: Option<u64>,
-) -> std::io::Result<()> {
-    output::json_line(&json!({
-        "type": "progress",
-        "partition": partition,
-        "records_done": done,
-        "records_total": total,
-        "per_second": per_second,
-    }))
 }
 
 fn per_second(events: u64, elapsed: Duration) -> u64 {

@@ -5,14 +5,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Switch;
-use super::progress::print_filling;
+use super::progress::{Filled, Reporter};
 use crate::cli::health::client_failure;
-use crate::cli::output::{Format, Progress};
+use crate::cli::output::Format;
 use crate::cli::{Exit, Failure};
 use crate::client::{Client, Headers};
 
 /// How often the server is asked how far it is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often in a row it may know of no rebuild, as one that was restarted does.
+const LOOKS_MAX: u32 = 30;
 
 pub(super) async fn rebuild(
     url: &str,
@@ -26,27 +28,32 @@ pub(super) async fn rebuild(
         .post_json("/v1/projections/rebuilds", Headers::new(), &wanted)
         .await
         .map_err(client_failure)?;
-    let progress = (format == Format::Table).then(|| Progress::new("rebuild", "records"));
-    loop {
+    let reporter = Reporter::new(format);
+    let mut looks = 0;
+    while looks < LOOKS_MAX {
         tokio::time::sleep(LOOK_EVERY).await;
         let seen: Value = client.get_json("/v1/projections").await.map_err(client_failure)?;
         if let Some(outcome) = seen.get("last_rebuild").filter(|outcome| outcome.is_object()) {
-            if let Some(progress) = &progress {
-                progress.done();
-            }
+            reporter.done();
             return finished(outcome);
         }
+        looks += 1;
+        if seen.get("is_rebuilding") == Some(&Value::Bool(true)) {
+            looks = 0;
+        }
         if let Some(filled) = filled_version(&seen) {
-            tell(filled, progress.as_ref())?;
+            tell(filled, &reporter);
         }
     }
+    let why =
+        "the server knows of no rebuild any more: look at `stockledger projections list` and begin again";
+    Err(Failure::text(Exit::NotReady, why))
 }
 
 fn finished(outcome: &Value) -> Result<Value, Failure> {
-    match outcome.get("reason").and_then(Value::as_str) {
-        Some(reason) => Err(Failure::text(Exit::Failed, reason)),
-        None => Ok(outcome.clone()),
-    }
+    let Some(reason) = outcome.get("reason").and_then(Value::as_str) else { return Ok(outcome.clone()) };
+    let is_wrong = outcome.get("is_history_wrong") == Some(&Value::Bool(true));
+    Err(Failure::text(if is_wrong { Exit::VerificationFailed } else { Exit::Failed }, reason))
 }
 
 fn filled_version(seen: &Value) -> Option<&Value> {
@@ -54,13 +61,14 @@ fn filled_version(seen: &Value) -> Option<&Value> {
     versions.iter().find(|version| version.get("is_being_filled") == Some(&Value::Bool(true)))
 }
 
-fn tell(version: &Value, progress: Option<&Progress>) -> Result<(), Failure> {
-    let filling = version.get("filling");
-    let number = |name: &str| filling.and_then(|filling| filling.get(name)).and_then(Value::as_u64);
-    let (done, total) = (number("records_done").unwrap_or(0), number("records_total").unwrap_or(0));
-    match progress {
-        Some(progress) => progress.set(done, total),
-        None => print_filling(None, done, total, number("records_per_second"))?,
+fn tell(version: &Value, reporter: &Reporter) {
+    let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let per_second = version.get("filling").map_or(0, |filling| number(filling, "records_per_second"));
+    let partitions = version.get("partitions").and_then(Value::as_array).map(Vec::as_slice);
+    for one in partitions.unwrap_or_default() {
+        let partition = u16::try_from(number(one, "partition")).unwrap_or(u16::MAX);
+        let done = number(one, "records");
+        let filled = Filled { partition, done, total: done + number(one, "lag_records") };
+        reporter.note_remote(filled, per_second);
     }
-    Ok(())
 }

@@ -136,7 +136,7 @@ fn first() -> Checkpoint {
 /// The rights that `docs/mysql.md` tells to grant to whoever projects.
 async fn the_documented_rights_suffice(variable: &str) {
     let database = Database::create(variable).await;
-    let rights = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP";
+    let rights = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP";
     let account = Account::create(&database, rights).await;
     MysqlStore::create_database_if_missing(&account.address("")).await.unwrap();
     let store = MysqlStore::open(&account.address("")).await.unwrap();
