@@ -138,6 +138,11 @@ async fn an_acknowledgement_without_an_offset_is_read_back() {
     let term = shop.status().term;
     shop.faults.plan(0, Fate::answer(Answer::WithoutOffsets));
     assert_eq!(on_hand(&shop.receive(5, "no offset").await), 6);
+    shop.faults.plan(0, Fate::answer(Answer::WithoutOffsets));
+    let sent: Vec<_> = (0..3).map(|number| shop.send(receive(1), &format!("key-{number}"))).collect();
+    for (number, pending) in sent.into_iter().enumerate() {
+        assert_eq!(on_hand(&pending.wait().await.unwrap()), 7 + i64::try_from(number).unwrap());
+    }
     assert_eq!(shop.status().term, term, "nothing was in doubt");
 }
 
@@ -153,6 +158,56 @@ async fn a_void_record_that_slides_in_does_not_end_the_term() {
     assert_eq!(on_hand(&shop.receive(5, "behind them").await), 6);
     assert_eq!(on_hand(&shop.receive(5, "and on").await), 11);
     assert_eq!((shop.status().term, shop.status().void_records), (term, 2));
+}
+
+/// A second copy of the last decision lands: it does not count, but whatever is appended next stands further behind than
+/// its writer expects.
+async fn slide_in(shop: &Shop) {
+    let copy = last_record(shop).await;
+    shop.faults.land(0, copy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_behind_an_acknowledged_record_waits_for_its_own_acknowledgement() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    slide_in(&shop).await;
+    shop.faults.plan(0, Fate::answer(Answer::Held));
+    let first = shop.send(receive(1), "first");
+    shop.faults.until_in_flight(0, 1).await;
+    shop.faults.plan(0, Fate::answer(Answer::Held));
+    let second = shop.send(receive(1), "second");
+    shop.faults.until_in_flight(0, 2).await;
+
+    // To read the first one back is to come across the second, which the log has not called durable yet.
+    assert!(shop.faults.release(0, 0));
+    assert_eq!(on_hand(&first.wait().await.unwrap()), 2);
+    let mut second = std::pin::pin!(second.wait());
+    let early = tokio::time::timeout(std::time::Duration::from_millis(500), &mut second).await;
+    assert!(early.is_err(), "answered before the log acknowledged it: {early:?}");
+    assert!(shop.faults.release(0, 0));
+    assert_eq!(on_hand(&second.await.unwrap()), 3);
+    assert_eq!(shop.status().term, 1, "nothing was in doubt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_record_that_lands_behind_its_successor_is_an_unknown_outcome() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    slide_in(&shop).await;
+    // Of three records in one append the second is given up, but lands behind the third before that is known. In the log
+    // it then counts, and the third does not.
+    shop.faults.plan(0, Fate { landing: Landing::Late(1), answer: Answer::Held });
+    let sent: Vec<_> = (0..3).map(|number| shop.send(receive(1), &format!("key-{number}"))).collect();
+    shop.faults.until_in_flight(0, 2).await;
+    assert!(shop.faults.release(0, 0), "the second record");
+    assert!(shop.faults.release(0, 0), "the answer");
+    for (number, pending) in sent.into_iter().enumerate() {
+        assert_eq!(on_hand(&pending.wait().await.unwrap()), 2 + i64::try_from(number).unwrap());
+        assert_eq!(shop.times_decided(&format!("key-{number}")).await, 1);
+    }
+    let status = shop.status();
+    assert_eq!((status.writer, status.term, status.void_records), (WriterState::Leading, 2, 2));
 }
 
 #[tokio::test(start_paused = true)]

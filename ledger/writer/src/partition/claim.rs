@@ -67,7 +67,7 @@ impl Writer {
             return Err(Ended::Halted(message));
         }
         while self.confirmed.chain.next_offset < end {
-            self.read_some(reader).await?;
+            self.read_some(reader, READ_RECORDS).await?;
         }
         Ok(())
     }
@@ -77,17 +77,17 @@ impl Writer {
         self.claim_awaited = Some(nonce);
         self.claim_back = None;
         loop {
-            self.read_some(reader).await?;
+            self.read_some(reader, READ_RECORDS).await?;
             if let Some(own) = self.claim_back.take() {
                 return Ok(own);
             }
         }
     }
 
-    /// Reads and takes the next records; none if none came for a while.
-    pub(super) async fn read_some(&mut self, reader: &mut dyn Reader) -> Result<(), Ended> {
+    /// Reads and takes the next records, at most so many; none if none came for a while.
+    pub(super) async fn read_some(&mut self, reader: &mut dyn Reader, count_max: usize) -> Result<(), Ended> {
         let records = tokio::select! {
-            records = reader.next(READ_RECORDS, self.options.read_patience) => records?,
+            records = reader.next(count_max, self.options.read_patience) => records?,
             // What is in flight is brought to its end first.
             () = self.stop.cancelled(), if self.flight.records() == 0 => return Err(Ended::Stopped),
         };

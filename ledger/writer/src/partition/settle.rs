@@ -1,7 +1,7 @@
 //! From acknowledgements to answers.
 
 use stockledger_chain::State;
-use stockledger_log::{Causes, Delivery};
+use stockledger_log::{Causes, Delivery, Reader};
 use stockledger_schemas::{Decision, Event, Position, Scope};
 
 use super::confirmed::order_of;
@@ -10,18 +10,25 @@ use super::tail::Tail;
 use super::{Ended, Writer};
 use crate::reply::Reply;
 
+/// How the records of one append are read back: all by one reader, which on some logs is dear to make.
+struct Reading {
+    /// Stands at the next offset of the confirmed state.
+    reader: Box<dyn Reader>,
+    /// The end of the log since the append was acknowledged: all of its records stand before.
+    end: u64,
+}
+
 impl Writer {
     /// Takes what became of one append. Only a record that stands exactly where it was expected is confirmed by its
     /// acknowledgement; everything else is for the log to say.
     pub(super) async fn settle(&mut self, settled: Settled, tail: &mut Tail) -> Result<(), Ended> {
+        let mut reading = None;
         for (seq, delivery) in settled {
-            if seq <= self.confirmed.chain.seq {
-                continue; // It was confirmed by reading, when a gap was closed.
-            }
             let expected = self.confirmed.chain.next_offset;
             match delivery {
                 Some(Delivery::Appended { offset: Some(offset) }) if offset == expected => {
                     self.confirm_oldest(tail)?;
+                    reading = None; // It stands before the record now.
                 }
                 Some(Delivery::Appended { offset: Some(offset) }) if offset < expected => {
                     return Err(Ended::Halted(format!(
@@ -29,7 +36,7 @@ impl Writer {
                          another log, or one that lost records"
                     )));
                 }
-                Some(Delivery::Appended { offset }) => self.read_back(seq, offset).await?,
+                Some(Delivery::Appended { offset }) => self.read_back(seq, offset, &mut reading).await?,
                 Some(Delivery::Unknown(error)) => {
                     tracing::warn!(partition = %self.partition, seq, error = %Causes(&error), "an append failed");
                     return Err(Ended::OutcomeUnknown);
@@ -55,24 +62,39 @@ impl Writer {
         Ok(())
     }
 
-    /// Something stands between our records, or the log did not say where ours stands: read on until it came back.
-    async fn read_back(&mut self, seq: u64, offset: Option<u64>) -> Result<(), Ended> {
+    /// Something stands between our records, or the log did not say where ours stands: read on until it came back, and
+    /// no further. What stands behind it has its own acknowledgement, which is still to be looked at: it may not be
+    /// durable, and a record of ours among it may have landed although its outcome is unknown.
+    async fn read_back(
+        &mut self,
+        seq: u64,
+        offset: Option<u64>,
+        reading: &mut Option<Reading>,
+    ) -> Result<(), Ended> {
         let term = self.confirmed.chain.term;
-        let bounds = self.log.bounds(self.partition.0).await?;
-        let up_to = offset.map_or(bounds.end, |offset| offset + 1);
-        let mut reader = self.log.reader(self.partition.0, self.confirmed.chain.next_offset).await?;
+        let reading = match reading {
+            Some(reading) => reading,
+            None => reading.insert(self.start_reading().await?),
+        };
+        let up_to = offset.map_or(reading.end, |offset| offset + 1);
         let deadline = tokio::time::Instant::now() + self.options.append_patience;
         while self.confirmed.chain.next_offset < up_to && self.confirmed.chain.seq < seq {
             if tokio::time::Instant::now() >= deadline {
                 return Err(Ended::OutcomeUnknown);
             }
-            self.read_some(reader.as_mut()).await?;
+            self.read_some(reading.reader.as_mut(), 1).await?;
             if self.confirmed.chain.term != term {
                 return Err(Ended::Superseded { url: self.leader_url.clone() });
             }
         }
         // Read past it and it did not count: something of ours before it was lost.
         if self.confirmed.chain.seq < seq { Err(Ended::OutcomeUnknown) } else { Ok(()) }
+    }
+
+    async fn start_reading(&self) -> Result<Reading, Ended> {
+        let end = self.log.bounds(self.partition.0).await?.end;
+        let reader = self.log.reader(self.partition.0, self.confirmed.chain.next_offset).await?;
+        Ok(Reading { reader, end })
     }
 
     /// Everything that follows from a decision being certain: indexes elsewhere, and the answers.
