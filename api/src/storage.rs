@@ -7,7 +7,7 @@ use stockledger_log::kafka::KafkaLog;
 use stockledger_log::sqlite::SqliteLog;
 use stockledger_log::{self as log, Log};
 use stockledger_projections::store::{self, Store};
-use stockledger_projections::{MysqlStore, SqliteStore};
+use stockledger_projections::{MysqlStore, SqliteStore, versions};
 
 use crate::config::{LogAddress, ProjectionsAddress, Settings};
 
@@ -125,7 +125,8 @@ fn shared(log: impl Log) -> Arc<dyn Log> {
     Arc::new(log)
 }
 
-/// Opens the read tables; for writing, they are made if they are not there.
+/// Opens the read tables; for writing, they are made if they are not there. Whoever writes to tables in a file has locked
+/// the directory ([`crate::data_dir`]), so any rebuild that a process before this one had begun there has ended.
 ///
 /// # Errors
 /// [`Error::NoLedger`] if there are none to read, [`Error::Store`].
@@ -138,13 +139,19 @@ pub async fn open_store(settings: &Settings, access: Access) -> Result<Arc<dyn S
             must_exist(path, &settings.projections.value)?;
             SqliteStore::open_read_only(path).await.map(shared)
         }
-        (ProjectionsAddress::Sqlite(path), Access::Write) => SqliteStore::open(path).await.map(shared),
+        (ProjectionsAddress::Sqlite(path), Access::Write) => open_alone(path).await.map(shared),
         (ProjectionsAddress::Mysql(address), Access::Read) => {
             MysqlStore::open_read_only(address).await.map(shared)
         }
         (ProjectionsAddress::Mysql(address), Access::Write) => MysqlStore::open(address).await.map(shared),
     };
     opened.map_err(|source| store_error(settings, source))
+}
+
+async fn open_alone(path: &Path) -> Result<SqliteStore, store::Error> {
+    let store = SqliteStore::open(path).await?;
+    versions::forget_owners(&store).await?;
+    Ok(store)
 }
 
 /// Opens the read tables for writing; a database that is not there is made first, where the account may do that.

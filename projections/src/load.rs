@@ -86,6 +86,9 @@ impl Load {
                 write(source, *version, at, &piece.next, &piece.changes).await?;
                 at = piece.next.next_offset;
                 on_piece(&piece.next, piece.advance);
+                if source.cancel.is_cancelled() {
+                    break;
+                }
             }
             Ok::<(), Stop>(())
         };

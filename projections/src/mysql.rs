@@ -210,8 +210,6 @@ impl Store for MysqlStore {
 
     async fn create_indexes(&self, version: Version) -> Result<(), Error> {
         let mut connection = self.writers()?.acquire("create the indexes of a version").await?;
-        // As above.
-        connection.close_on_drop();
         schema::create_indexes(&mut connection, version).await
     }
 

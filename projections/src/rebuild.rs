@@ -92,7 +92,7 @@ impl Replay {
 pub enum SwitchWhen {
     /// As soon as it is level.
     Level,
-    /// When somebody says so.
+    /// When somebody says so. Where queries have no version to answer from they get this one as soon as it is level.
     Told,
 }
 
@@ -195,7 +195,9 @@ impl From<Stop> for Error {
 }
 
 /// Makes a fresh version from the whole log, or goes on with one that was begun, and switches to it if that is asked for.
-/// The version before stays, until it is dropped or another rebuild begins. `now` is when a fresh one is made.
+/// The version before stays, until it is dropped or another rebuild begins. `now` is when a fresh one is made. Where
+/// another rebuild fills a version it is waited for a sign of life; without one for [`versions::OWNER_SILENT_MAX`] that one
+/// is gone, and this one goes on with its version.
 ///
 /// # Errors
 /// [`Error`]. Unless it halted, what was made stays and the next rebuild goes on with it.
@@ -211,8 +213,8 @@ pub async fn rebuild(
     if let Err(error) = &made {
         give_up(store, version, owner, error).await;
     }
-    let (replayed, switched) = made?;
-    Ok(Rebuilt { version, is_resumed, is_active: when == SwitchWhen::Level, replayed, switched })
+    let Filled { replayed, is_active, switched } = made?;
+    Ok(Rebuilt { version, is_resumed, is_active, replayed, switched })
 }
 
 /// What cannot be read past today will not be tomorrow: that version is of no use. Any other is gone on with. A hold that
@@ -242,16 +244,24 @@ async fn release_all(store: &dyn Store, version: Version) -> Result<(), store::E
 /// room for it.
 async fn claim_version(replay: &Replay, owner: &Owner, now: Timestamp) -> Result<(Version, bool), Error> {
     let store = &*replay.store;
-    let mut snapshot = store.snapshot().await?;
-    let active = read::active(&mut *snapshot).await?;
-    let known = read::versions(&mut *snapshot).await?;
-    let highest = read::highest(&mut *snapshot).await?;
-    drop(snapshot);
+    let (active, known, highest) = loop {
+        let mut snapshot = store.snapshot().await?;
+        let active = read::active(&mut *snapshot).await?;
+        let known = read::versions(&mut *snapshot).await?;
+        let highest = read::highest(&mut *snapshot).await?;
+        drop(snapshot);
+        match known.iter().find(|info| info.is_being_filled) {
+            None => break (active, known, highest),
+            Some(running) => tokio::select! {
+                () = replay.cancel.cancelled() => return Err(Error::Cancelled),
+                is_gone = versions::is_filler_gone(store, running.version) => if !is_gone? {
+                    return Err(Error::Running(running.version));
+                }
+            },
+        }
+    };
     fits_the_log(replay, active).await?;
     let is_begun = |info: &&VersionInfo| info.state == VersionState::Building && info.is_our_code();
-    if let Some(running) = known.iter().find(|info| info.is_being_filled) {
-        return Err(Error::Running(running.version));
-    }
     let begun = known.iter().find(is_begun).map(|info| info.version);
     for unread in known.iter().filter(|info| Some(info.version) != active && Some(info.version) != begun) {
         store.drop_version(unread.version).await?;
@@ -274,12 +284,19 @@ async fn fits_the_log(replay: &Replay, active: Option<Version>) -> Result<(), Er
     Ok(())
 }
 
+/// What came of filling a version.
+struct Filled {
+    replayed: Replayed,
+    is_active: bool,
+    switched: Option<Switched>,
+}
+
 async fn fill_and_switch(
     replay: &Replay,
     version: Version,
     owner: &Owner,
     when: SwitchWhen,
-) -> Result<(Replayed, Option<Switched>), Error> {
+) -> Result<Filled, Error> {
     let store = &*replay.store;
     let pace = Pace::new();
     let noted = Replay { on_progress: pace.noting(&replay.on_progress), ..replay.clone() };
@@ -288,17 +305,10 @@ async fn fill_and_switch(
         if versions::set_ready(store, version, owner).await? != Commit::Committed {
             return Err(Error::Superseded);
         }
-        let switched = match when {
-            SwitchWhen::Told => None,
-            SwitchWhen::Level => {
-                if !store.has_one_writer() {
-                    // By then the projectors of other processes follow it too.
-                    tokio::time::sleep(FOLLOWED_AFTER).await;
-                }
-                switch_from_active(&noted, version).await?
-            }
-        };
-        Ok((replayed, switched))
+        let active = read::active(&mut *store.snapshot().await?).await?;
+        let is_active = when == SwitchWhen::Level || active.is_none();
+        let switched = if is_active { switch_to(&noted, active, version).await? } else { None };
+        Ok(Filled { replayed, is_active, switched })
     };
     // The pace keeper goes on until the filling ends, or somebody else has the right to it.
     tokio::select! {
@@ -307,19 +317,26 @@ async fn fill_and_switch(
     }
 }
 
-async fn switch_from_active(replay: &Replay, version: Version) -> Result<Option<Switched>, Error> {
-    let active = read::active(&mut *replay.store.snapshot().await?).await?;
-    let Some(active) = active else {
-        return match replay.store.activate(None, version).await? {
+/// Lets queries answer from a version that is whole. Where another is in use both are brought to the same place first.
+async fn switch_to(
+    replay: &Replay,
+    active: Option<Version>,
+    version: Version,
+) -> Result<Option<Switched>, Error> {
+    match active {
+        Some(active) if active == version => Ok(None),
+        Some(active) => {
+            if !replay.store.has_one_writer() {
+                // By then the projectors of other processes follow it too.
+                tokio::time::sleep(FOLLOWED_AFTER).await;
+            }
+            switch::switch_between(replay, active, version, IfDifferent::Refuse).await.map(Some)
+        }
+        None => match replay.store.activate(None, version).await? {
             Activation::Activated => Ok(None),
             Activation::Superseded | Activation::Behind => Err(Error::Superseded),
-        };
-    };
-    if active == version {
-        return Ok(None);
+        },
     }
-    let if_different = IfDifferent::Refuse;
-    switch::switch_between(replay, active, version, if_different).await.map(Some)
 }
 
 /// Folds the whole log, as long as it is now, into a version whose tables exist, and makes its indexes. Goes on where it

@@ -9,12 +9,15 @@ use stockledger_schemas::PartitionId;
 
 use crate::checkpoint::Checkpoint;
 use crate::read::{self, VersionState};
-use crate::store::{Commit, Error, Statement, Store};
+use crate::store::{Commit, Error, Select, Statement, Store};
 use crate::table::Version;
 use crate::value::Value;
 
 /// Who has not reported for so long does not fill its version any more; another process may go on.
 pub const OWNER_SILENT_MAX: Duration = Duration::from_secs(15);
+
+/// How often it is looked whether whoever fills a version is heard of.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Whoever fills a version, as the store knows it: a text that nobody else uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +105,56 @@ pub async fn let_go(store: &dyn Store, version: Version, owner: &Owner) -> Resul
     store.update(&guard, &[]).await.map(drop)
 }
 
+/// Takes the right to fill from everybody. Only for those who know that whoever had it has ended.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn forget_owners(store: &dyn Store) -> Result<(), Error> {
+    let guard = Statement {
+        sql: "UPDATE projection_versions SET owner_seen = 0 WHERE owner_seen > 0",
+        parameters: Vec::new(),
+    };
+    store.update(&guard, &[]).await.map(drop)
+}
+
+/// Waits until whoever fills a version counts as gone, as after its process was killed; says whether it does. Whoever is
+/// alive is heard of before long.
+pub(crate) async fn is_filler_gone(store: &dyn Store, version: Version) -> Result<bool, Error> {
+    let first = filler(store, version).await?;
+    let mut now = first.clone();
+    while matches!(now, Filler::Somebody { .. }) && now == first {
+        tokio::time::sleep(LOOK_EVERY).await;
+        now = filler(store, version).await?;
+    }
+    Ok(now == Filler::Nobody)
+}
+
+/// Who fills a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Filler {
+    /// Nobody: it was let go, or whoever it was has been silent for too long.
+    Nobody,
+    /// Somebody, who was heard of last then.
+    Somebody {
+        /// As [`Owner`].
+        owner: String,
+        /// By the clock of the database.
+        seen: i64,
+    },
+    /// It is not being built any more.
+    Done,
+}
+
+async fn filler(store: &dyn Store, version: Version) -> Result<Filler, Error> {
+    let sql = "SELECT owner, owner_seen, CASE WHEN owner <> '' AND owner_seen >= {now} - ? THEN 1 ELSE 0 END \
+               FROM projection_versions WHERE version = ? AND state = ?";
+    let parameters = vec![micros(OWNER_SILENT_MAX), version.into(), state(VersionState::Building)];
+    let row = store.snapshot().await?.select(Select { sql: sql.to_owned(), parameters }).await?.pop();
+    let Some(mut fields) = row else { return Ok(Filler::Done) };
+    let (owner, seen) = (fields.text()?, fields.int()?);
+    Ok(if fields.int()? == 0 { Filler::Nobody } else { Filler::Somebody { owner, seen } })
+}
+
 /// The version is whole: from now on projectors keep it level, and it may be switched to.
 ///
 /// # Errors
@@ -164,12 +217,16 @@ pub async fn hold(
     all.extend(read::checkpoints(&mut *snapshot, versions[1]).await?);
     drop(snapshot);
     let targets = furthest(&all);
-    let aim = |(partition, offset): &(PartitionId, u64)| Statement {
+    // Where both are at the same place already they are held there.
+    let is_behind = |(partition, offset): &&(PartitionId, u64)| {
+        all.iter().any(|checkpoint| checkpoint.partition == *partition && checkpoint.next_offset < *offset)
+    };
+    let forward = |(partition, offset): &(PartitionId, u64)| Statement {
         sql: "UPDATE projection_checkpoints SET hold_offset = ? WHERE partition_id = ? AND version IN (?, ?)",
         parameters: vec![(*offset).into(), (*partition).into(), versions[0].into(), versions[1].into()],
     };
-    let aims: Vec<Statement> = targets.iter().map(aim).collect();
-    if let Some((first, rest)) = aims.split_first() {
+    let forward: Vec<Statement> = targets.iter().filter(is_behind).map(forward).collect();
+    if let Some((first, rest)) = forward.split_first() {
         let _ = store.update(first, rest).await?;
     }
     Ok(targets)

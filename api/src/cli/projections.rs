@@ -31,10 +31,10 @@ pub(super) enum Projections {
     )]
     Switch {
         /// The version to switch to
-        #[arg(required_unless_present = "back")]
-        version: Option<u32>,
+        #[arg(value_name = "VERSION", required_unless_present = "back")]
+        to: Option<u32>,
         /// Switch back to the version that was in use before
-        #[arg(long, conflicts_with = "version")]
+        #[arg(long, conflicts_with = "to")]
         back: bool,
         /// Switch although the rows of the two do not add up to the same: the version in use is the wrong one
         #[arg(long)]
@@ -46,7 +46,8 @@ pub(super) enum Projections {
     #[command(after_help = "Example: stockledger projections drop 2")]
     Drop {
         /// The version to remove
-        version: u32,
+        #[arg(value_name = "VERSION")]
+        number: u32,
         #[command(flatten)]
         server: Server,
     },
@@ -55,10 +56,10 @@ pub(super) enum Projections {
 pub(super) async fn run(command: Projections, context: &Context) -> Result<(), Failure> {
     match command {
         Projections::List { server } => list(&server, context).await,
-        Projections::Switch { version, back: _, accept_difference, server } => {
-            let target = version.map_or(Target::Back, |version| Target::Version(Version(version)));
+        Projections::Switch { to, back: _, accept_difference, server } => {
+            let target = to.map_or(Target::Back, |version| Target::Version(Version(version)));
             let switched = match &server.server {
-                Some(url) => switch_remote(url, version, accept_difference).await?,
+                Some(url) => switch_remote(url, to, accept_difference).await?,
                 None => switch_local(target, accept_difference, context).await?,
             };
             match context.format {
@@ -66,14 +67,14 @@ pub(super) async fn run(command: Projections, context: &Context) -> Result<(), F
                 Format::Table => print_switch(&switched),
             }
         }
-        Projections::Drop { version, server } => {
+        Projections::Drop { number, server } => {
             match &server.server {
-                Some(url) => drop_remote(url, version).await?,
-                None => drop_local(Version(version), context).await?,
+                Some(url) => drop_remote(url, number).await?,
+                None => drop_local(Version(number), context).await?,
             }
             match context.format {
-                Format::Json => Ok(output::json(&json!({ "dropped": version }))?),
-                Format::Table => Ok(output::line(format_args!("Version {version} is removed."))?),
+                Format::Json => Ok(output::json(&json!({ "dropped": number }))?),
+                Format::Table => Ok(output::line(format_args!("Version {number} is removed."))?),
             }
         }
     }

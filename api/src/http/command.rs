@@ -114,8 +114,8 @@ pub(super) fn checked<I: Input>(target: I::Target, body: &[u8]) -> Result<Checke
     Checked::new(scope, command, context).map_err(Problem::invalid)
 }
 
-/// The whole body of a command; empty if there is none.
-async fn read_body(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
+/// The whole body of a request, JSON by its header; empty if there is none.
+pub(super) async fn read_body(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -135,7 +135,7 @@ async fn read_body(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem
 }
 
 fn body_too_large() -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("a command has at most {BODY_BYTES_MAX} bytes; split it"))
+    Problem::new(Code::BodyTooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes; split the command"))
 }
 
 /// Refuses a body of another kind; parameters of the media type, such as the charset, are ignored.

@@ -1,10 +1,10 @@
 //! `/v1/projections`: where the versions of the read tables stand, rebuilding them, switching between them, dropping them.
 
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stockledger_projections::overview::lag_seconds;
@@ -16,6 +16,7 @@ use stockledger_schemas::{PartitionId, Position, Timestamp};
 
 use crate::http::App;
 use crate::http::body::parse;
+use crate::http::command::read_body;
 use crate::http::operation::activity_of;
 use crate::http::problem::{Code, Problem};
 use crate::http::read::respond;
@@ -48,6 +49,8 @@ async fn show(
     Parameters(NoParameters {}): Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     let versions = app.versions()?;
+    // Before the versions are looked at, so that what it says of them is seen there.
+    let last_rebuild = versions.last_rebuild();
     let overview = versions.overview().await.map_err(failed)?;
     let now = app.node().environment.now();
     let here =
@@ -61,7 +64,7 @@ async fn show(
             "versions": overview.versions,
             "partitions": here.unwrap_or_default(),
             "is_rebuilding": versions.is_rebuilding(),
-            "last_rebuild": versions.last_rebuild(),
+            "last_rebuild": last_rebuild,
         }),
     )
 }
@@ -122,13 +125,14 @@ impl TryFrom<usize> for Workers {
     }
 }
 
-/// Begins a rebuild in the background; its progress is told by `GET /v1/projections`.
+/// Begins a rebuild in the background, by default in every respect where there is no body; its progress is told by `GET /v1/projections`.
 async fn begin_rebuild(
     State(app): State<App>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let RebuildBody { switch, workers } = parse(&body)?;
+    let body = body_of(request).await?;
+    let RebuildBody { switch, workers } = parse(if body.is_empty() { b"{}".as_slice() } else { &body })?;
     let when = match switch {
         SwitchBody::Auto => SwitchWhen::Level,
         SwitchBody::Manual => SwitchWhen::Told,
@@ -153,8 +157,9 @@ struct Switch {
 async fn switch(
     State(app): State<App>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let body = body_of(request).await?;
     let Switch { version, back, accept_difference } = parse(&body)?;
     let target = match (version, back) {
         (Some(version), false) => Target::Version(Version(version)),
@@ -173,6 +178,11 @@ async fn drop_version(
 ) -> Result<Response, Problem> {
     app.versions()?.drop_version(Version(version)).await.map_err(refused)?;
     respond(None, &json!({ "dropped": version }))
+}
+
+async fn body_of(request: Request) -> Result<Bytes, Problem> {
+    let (parts, body) = request.into_parts();
+    read_body(&parts.headers, body).await
 }
 
 fn refused(error: versions::Error) -> Problem {

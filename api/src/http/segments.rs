@@ -26,6 +26,11 @@ fn invalid_segment(rejection: PathRejection) -> Problem {
     let detail = match rejection {
         PathRejection::FailedToDeserializePathParams(error) => match error.into_kind() {
             ErrorKind::DeserializeError { message, .. } | ErrorKind::Message(message) => message,
+            ErrorKind::ParseError { value, .. }
+            | ErrorKind::ParseErrorAtKey { value, .. }
+            | ErrorKind::ParseErrorAtIndex { value, .. } => {
+                format!("{value} must be a whole number that is not too large")
+            }
             ErrorKind::InvalidUtf8InPathParam { key } => format!("{key} must be UTF-8 once percent-decoded"),
             other => return Problem::internal(other.to_string()),
         },

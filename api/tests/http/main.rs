@@ -1,5 +1,7 @@
 //! The HTTP service as its callers see it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,3 +18,4 @@ mod operation;
 mod orders;
 mod past;
 mod reads;
+mod versions;

@@ -90,7 +90,7 @@ async fn a_generated_ledger_goes_on_as_any_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = text(directory.path());
     let made = generate(directory.path(), "3").await;
-    let rebuilt = run::json(&["rebuild", "--data-dir", path]).await;
+    let rebuilt = run::outcome(&["rebuild", "--data-dir", path]).await;
     assert_eq!(rebuilt["decisions"], made["decisions"]);
 
     let server = Server::start(directory.path()).await;

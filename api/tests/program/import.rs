@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::run::{Server, complaint, data, json, run, text};
+use crate::run::{Server, complaint, data, json, outcome, run, text};
 
 const DECEMBER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/online-retail-2009-12.csv.gz");
 
@@ -58,8 +58,8 @@ async fn the_demo_shows_what_it_promises() {
     ] {
         assert!(shown.contains(part), "{part} is missing in:\n{shown}");
     }
-    let rebuilt = json(&["rebuild", "--data-dir", text(directory.path())]).await;
-    assert_eq!((&rebuilt["version"], &rebuilt["replaced"]), (&2.into(), &1.into()));
+    let rebuilt = outcome(&["rebuild", "--data-dir", text(directory.path())]).await;
+    assert_eq!((&rebuilt["version"], &rebuilt["switched"]["from"]), (&2.into(), &1.into()));
     let again = json(&["demo", "--exit", "--data-dir", text(directory.path())]).await;
     assert_eq!(again["report"]["new_events"], 0, "the same demo again finds everything there");
     assert_eq!(again["replay"]["equal"], true);

@@ -10,6 +10,7 @@ mod generate;
 mod import;
 #[allow(dead_code, reason = "shared with the tests on real servers")]
 mod load;
+mod rebuild;
 mod run;
 mod setup;
 mod verify;

@@ -41,6 +41,17 @@ pub(crate) async fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&data(&arguments).await).unwrap()
 }
 
+/// What a run printed as JSON, a value in each line.
+pub(crate) async fn json_lines(arguments: &[&str]) -> Vec<Value> {
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["--format", "json"]).collect();
+    data(&arguments).await.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What came of a run that tells its progress in lines of JSON: the last of them.
+pub(crate) async fn outcome(arguments: &[&str]) -> Value {
+    json_lines(arguments).await.pop().expect("a line")
+}
+
 /// What a run said beside its data.
 pub(crate) fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

@@ -147,10 +147,10 @@ async fn a_row_that_was_changed_is_named_with_the_last_event_that_touched_it() {
 
     tamper(&tables, "db.execute(\"update stock__v1 set on_hand = 7 where sku = 'LAMP'\")");
     data(&["verify", "--projections", "--data-dir", path]).await;
-    tamper(&tables, "db.execute(\"delete from order_lines__v1 where order_id = 'o-1'\")");
+    tamper(&tables, "db.execute(\"delete from orders__v1 where order_id = 'o-1'\")");
     let output = run(&["verify", "--projections", "--data-dir", path]).await;
     let said = complaint(&output);
-    assert!(said.contains("order_lines") && said.contains("is missing from the read tables"), "{said}");
+    assert!(said.contains("orders") && said.contains("is missing from the read tables"), "{said}");
     assert!(said.contains("order_shipped at "), "{said}");
 }
 

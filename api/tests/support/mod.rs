@@ -4,6 +4,12 @@
 // Each test binary uses what it needs of this.
 #![allow(dead_code, reason = "shared by several test binaries")]
 
+// A store that keeps its callers waiting, as the tests of the projections have it.
+#[path = "../../../projections/tests/it/gate.rs"]
+pub(crate) mod gate;
+pub(crate) mod hammer;
+pub(crate) mod switches;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,6 +28,8 @@ use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+use self::gate::Gated;
 
 /// How long a test waits for what must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,10 +89,27 @@ impl Service {
 
     /// A node that plays all roles, led and empty.
     pub(crate) async fn start_with(options: Options) -> Self {
+        Self::start_led(options, |store| Arc::clone(store)).await
+    }
+
+    /// The same, of which a rebuild stops after so many commits until the gate is opened.
+    pub(crate) async fn start_gated(commits: usize) -> (Self, Arc<Gated>) {
+        let mut gated = None;
+        let service = Self::start_led(options(), |store| {
+            Arc::clone(gated.insert(Gated::shut_after_commits(store, commits))) as Arc<dyn Store>
+        });
+        let service = service.await;
+        (service, gated.expect("a gate"))
+    }
+
+    async fn start_led(
+        options: Options,
+        rebuilds_on: impl FnOnce(&Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Self {
         let log = MemoryLog::new(PARTITIONS);
         let environment: Arc<dyn Environment> = Arc::new(SystemEnvironment);
         genesis::initialise(&log, environment.as_ref()).await.expect("an empty log becomes a ledger");
-        let service = Self::start_on(log, options).await;
+        let service = Self::assemble(log, options, rebuilds_on).await;
         timeout(PATIENCE, service.ledger.led()).await.expect("led in time").expect("led");
         let deadline = Instant::now() + PATIENCE;
         for partition in (0..PARTITIONS).map(PartitionId) {
@@ -99,6 +124,14 @@ impl Service {
 
     /// A node on a log that is a ledger already; it may not be led yet.
     pub(crate) async fn start_on(log: MemoryLog, options: Options) -> Self {
+        Self::assemble(log, options, |store| Arc::clone(store)).await
+    }
+
+    async fn assemble(
+        log: MemoryLog,
+        options: Options,
+        rebuilds_on: impl FnOnce(&Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Self {
         let environment: Arc<dyn Environment> = Arc::new(SystemEnvironment);
         // The log's clock stands still; a writer refuses one that is far from its own.
         log.faults().set_clock_ms(environment.now().micros() / 1_000);
@@ -120,7 +153,8 @@ impl Service {
         let projector = projector.await.expect("a projector starts");
         let progress = projector.progress();
         let queries = Queries::new(port_of_store.clone(), Some(progress.clone()));
-        let versions = Versions::new(port, port_of_store, environment.clone(), Some(projector.look()));
+        let rebuilds_on = rebuilds_on(&port_of_store);
+        let versions = Versions::new(port, rebuilds_on, environment.clone(), Some(projector.look()));
         let node = Node {
             ledger_id: identity.ledger_id,
             partitions: identity.partitions,

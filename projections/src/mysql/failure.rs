@@ -35,6 +35,7 @@ const CHANGED_SINCE_READ: u16 = 1020;
 const LOST: [u16; 9] = [1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 4031];
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 pub(super) const NO_SUCH_COLUMN: u16 = 1054;
+pub(super) const DUPLICATE_KEY_NAME: u16 = 1061;
 const TABLE_CHANGED: u16 = 1412;
 /// Database, login, table, column, privilege, routine, and MariaDB's word for the socket login.
 const DENIED: [u16; 7] = [1044, 1045, 1142, 1143, 1227, 1370, 1698];

@@ -8,13 +8,13 @@ use sqlx::AssertSqlSafe;
 use sqlx::mysql::MySqlConnection;
 use stockledger_schemas::Timestamp;
 
-use super::failure::{Described, NO_SUCH_TABLE, failed, number};
+use super::failure::{DUPLICATE_KEY_NAME, Described, NO_SUCH_TABLE, failed, number};
 use super::statements::{execute, select_one};
 use crate::checkpoint;
 use crate::dialect::{Dialect, MYSQL_ASCII, MYSQL_TABLE_OPTIONS, index_columns};
 use crate::read::VersionState;
 use crate::store::Error;
-use crate::table::{TABLES, Version, code_hash};
+use crate::table::{TABLES, Table, Version, code_hash};
 use crate::value::{Cell, Value};
 
 /// Stands for the digest of the code in the row of a version that is being removed.
@@ -130,21 +130,37 @@ pub(super) async fn create_version(
 
 /// Makes the indexes of a version that are not there: all of a table in one pass over it.
 pub(super) async fn create_indexes(connection: &mut MySqlConnection, version: Version) -> Result<(), Error> {
-    let failed = failed("create the indexes of a version");
-    lock(connection).await?;
     for table in TABLES {
+        create_indexes_of(connection, table, version)
+            .await
+            .map_err(failed("create the indexes of a version"))?;
+    }
+    Ok(())
+}
+
+/// The lock on making tables is not held meanwhile: a long table takes longer than anybody waits for that.
+async fn create_indexes_of(
+    connection: &mut MySqlConnection,
+    table: &Table,
+    version: Version,
+) -> Result<(), sqlx::Error> {
+    loop {
         let mut missing = Vec::new();
         for (name, columns) in index_columns(table, version) {
-            if !has_index(connection, &table.at(version), &name).await.map_err(&failed)? {
+            if !has_index(connection, &table.at(version), &name).await? {
                 missing.push(format!("ADD KEY {name} ({columns})"));
             }
         }
-        if !missing.is_empty() {
-            let sql = format!("ALTER TABLE {} {}", table.at(version), missing.join(", "));
-            ddl(connection, sql).await.map_err(&failed)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("ALTER TABLE {} {}", table.at(version), missing.join(", "));
+        match ddl(connection, sql).await {
+            // Somebody else has made one of them since; then it is looked again which are missing.
+            Err(error) if number(&error) == Some(DUPLICATE_KEY_NAME) => {}
+            made => return made,
         }
     }
-    Ok(())
 }
 
 async fn has_index(connection: &mut MySqlConnection, table: &str, name: &str) -> Result<bool, sqlx::Error> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use stockledger_chain::{State, admit};
 use stockledger_domain::command::{
     AdjustStock, AdjustmentLine, CancelOrder, CountLine, CountStock, HoldStock, OpenSite, OrderedLine,
@@ -17,10 +18,16 @@ use stockledger_domain::{Change, Checked, Command, Moment, Partition, apply, dec
 use stockledger_log::memory::{Faults, MemoryLog};
 use stockledger_log::{Entry, Log};
 use stockledger_projections::compare::compare;
+use stockledger_projections::dialect::names;
+use stockledger_projections::digest::Digester;
 use stockledger_projections::projector::ensure_active;
+use stockledger_projections::read;
 use stockledger_projections::rebuild::{self, Error, Rebuilt, Replay, SwitchWhen, replay_into};
+use stockledger_projections::table::TABLES;
 use stockledger_projections::versions::Owner;
-use stockledger_projections::{Options, Progress, Projector, SqliteStore, Status, Store, Version};
+use stockledger_projections::{
+    Commit, Options, Progress, Projector, Select, SqliteStore, Statement, Status, Store, Version,
+};
 use stockledger_schemas::{
     Actor, Claim, Context, Decision, Delta, Disposition, Event, Genesis, HoldReason, IdempotencyKey,
     LedgerId, Level, Name, Nonce, Note, OrderId, PartitionId, Position, Quantity, Reason, Record, Request,
@@ -366,6 +373,15 @@ pub(crate) fn owner() -> Owner {
     Owner::new(format!("owner {}", NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
+/// Lets whoever fills a version have been silent for so long.
+pub(crate) async fn silence(store: &Arc<dyn Store>, length: Duration) {
+    let guard = Statement {
+        sql: "UPDATE projection_versions SET owner_seen = owner_seen - ? WHERE state = 'building'",
+        parameters: vec![i64::try_from(length.as_micros()).unwrap().into()],
+    };
+    assert_eq!(store.update(&guard, &[]).await.unwrap(), Commit::Committed);
+}
+
 /// A rebuild that switches as soon as it is level.
 pub(crate) async fn rebuild(replay: &Replay) -> Result<Rebuilt, Error> {
     rebuild::rebuild(replay, &owner(), SwitchWhen::Level, now()).await
@@ -428,12 +444,39 @@ impl Running {
     }
 }
 
-/// The rows are those of a fold of the whole log into another store, none twice and none missing.
+/// Where every partition of a version is and what its rows add up to, as the checkpoints say.
+pub(crate) async fn digests(store: &dyn Store, version: Version) -> Vec<(PartitionId, u64, u64)> {
+    let checkpoints = read::checkpoints(&mut *store.snapshot().await.unwrap(), version).await.unwrap();
+    checkpoints.iter().map(|one| (one.partition, one.next_offset, one.digest)).collect()
+}
+
+/// What the rows of a version add up to, all read back.
+pub(crate) async fn sum_of_rows(store: &dyn Store, version: Version) -> u64 {
+    let mut snapshot = store.snapshot().await.unwrap();
+    let (mut digester, mut sum) = (Digester::default(), 0_u64);
+    for table in TABLES {
+        let sql = format!("SELECT {} FROM {}", names(table.columns), table.at(version));
+        let mut rows = snapshot.stream(Select { sql, parameters: Vec::new() });
+        while let Some(row) = rows.try_next().await.unwrap() {
+            sum = sum.wrapping_add(digester.values(table.name, &row.rest()));
+        }
+    }
+    sum
+}
+
+/// The rows are those of a fold of the whole log into another store, none twice and none missing, and so is what they
+/// add up to.
 pub(crate) async fn assert_exact(ledger: &Ledger, store: &TestStore, version: Version) {
+    assert_exact_in(ledger, &store.store, version).await;
+}
+
+/// The same in a store of any kind.
+pub(crate) async fn assert_exact_in(ledger: &Ledger, store: &Arc<dyn Store>, version: Version) {
     let fresh = TestStore::new().await;
     let fresh_version = fresh.active().await;
     replay_into(&replay(ledger.log(), &fresh.store), fresh_version).await.unwrap();
-    let compared = compare((&*store.store, version), (&*fresh.store, fresh_version)).await.unwrap();
+    let compared = compare((&**store, version), (&*fresh.store, fresh_version)).await.unwrap();
     assert_eq!(compared.difference, None);
     assert!(compared.rows() > 0);
+    assert_eq!(digests(&**store, version).await, digests(&*fresh.store, fresh_version).await);
 }

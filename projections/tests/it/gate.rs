@@ -1,6 +1,7 @@
 //! A store that keeps its callers waiting at the moment of a test's choice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stockledger_projections::store::Error;
@@ -9,26 +10,32 @@ use stockledger_schemas::Timestamp;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::common::DEADLINE;
+/// Who waits longer than this waits in vain.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Where callers wait while it is shut.
 pub(crate) struct Gate {
     entered: watch::Sender<usize>,
-    is_open: watch::Sender<bool>,
+    /// How many may pass, of all that ever come.
+    allowed: watch::Sender<usize>,
 }
 
 impl Gate {
-    fn new(is_open: bool) -> Self {
-        Self { entered: watch::channel(0).0, is_open: watch::channel(is_open).0 }
+    fn letting_pass(allowed: usize) -> Self {
+        Self { entered: watch::channel(0).0, allowed: watch::channel(allowed).0 }
     }
 
     async fn pass(&self) {
-        self.entered.send_modify(|entered| *entered += 1);
-        self.is_open.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+        let mut number = 0;
+        self.entered.send_modify(|entered| {
+            *entered += 1;
+            number = *entered;
+        });
+        self.allowed.subscribe().wait_for(|allowed| *allowed >= number).await.unwrap();
     }
 
     pub(crate) fn open(&self) {
-        self.is_open.send_replace(true);
+        self.allowed.send_replace(usize::MAX);
     }
 
     /// How many have come so far, those that passed included.
@@ -42,20 +49,37 @@ impl Gate {
     }
 }
 
-/// A store with a gate before each commit and each switch.
+/// A store with a gate before each commit, each switch, and each change of what is known of versions.
 pub(crate) struct Gated {
     store: Arc<dyn Store>,
     pub(crate) commits: Gate,
     pub(crate) switches: Gate,
+    pub(crate) updates: Gate,
 }
 
 impl Gated {
+    fn open(store: &Arc<dyn Store>) -> Self {
+        let [commits, switches, updates] = [(); 3].map(|()| Gate::letting_pass(usize::MAX));
+        Self { store: Arc::clone(store), commits, switches, updates }
+    }
+
+    /// Lets so many commits pass.
+    pub(crate) fn shut_after_commits(store: &Arc<dyn Store>, commits: usize) -> Arc<Self> {
+        Arc::new(Self { commits: Gate::letting_pass(commits), ..Self::open(store) })
+    }
+
+    /// Lets so many commits pass, and so many changes of what is known of versions.
+    pub(crate) fn shut_after(store: &Arc<dyn Store>, commits: usize, updates: usize) -> Arc<Self> {
+        let (commits, updates) = (Gate::letting_pass(commits), Gate::letting_pass(updates));
+        Arc::new(Self { commits, updates, ..Self::open(store) })
+    }
+
     pub(crate) fn shut_for_commits(store: &Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store: Arc::clone(store), commits: Gate::new(false), switches: Gate::new(true) })
+        Self::shut_after_commits(store, 0)
     }
 
     pub(crate) fn shut_for_switches(store: &Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store: Arc::clone(store), commits: Gate::new(true), switches: Gate::new(false) })
+        Arc::new(Self { switches: Gate::letting_pass(0), ..Self::open(store) })
     }
 }
 
@@ -98,6 +122,7 @@ impl Store for Gated {
     }
 
     async fn update(&self, guard: &Statement, rest: &[Statement]) -> Result<Commit, Error> {
+        self.updates.pass().await;
         self.store.update(guard, rest).await
     }
 

@@ -7,13 +7,13 @@ use proptest::test_runner::{Config, TestRunner};
 use stockledger_domain::Command;
 use stockledger_projections::compare::{Comparison, What, compare};
 use stockledger_projections::read::{self, VersionState};
-use stockledger_projections::rebuild::{Error, Replay, replay_into};
+use stockledger_projections::rebuild::{self, Error, Replay, SwitchWhen, replay_into};
 use stockledger_projections::value::Value;
 use stockledger_projections::{Halted, Version};
 use stockledger_schemas::PartitionId;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{Ledger, Running, TestStore, now, place, rebuild, receive, replay, ship};
+use crate::common::{Ledger, Running, TestStore, now, owner, place, rebuild, receive, replay, ship};
 use crate::random::{SITES, any_command, ledger_with_sites};
 
 /// Runs the commands while a projector follows, which is killed and started again now and then; then replays everything
@@ -114,8 +114,22 @@ async fn a_rebuild_into_an_empty_store_makes_the_first_version() {
     some_orders(&mut ledger, 0, 5);
     let store = TestStore::new().await;
     let rebuilt = rebuild(&replay(ledger.log(), &store.store)).await.unwrap();
-    assert_eq!((rebuilt.version, rebuilt.switched), (Version::FIRST, None));
+    assert_eq!((rebuilt.version, rebuilt.is_active, rebuilt.switched), (Version::FIRST, true, None));
     assert_eq!(store.active().await, Version::FIRST);
+}
+
+/// A switch by hand goes from one version to another; nobody waits for one who has nothing to read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_version_is_in_use_at_once_whoever_is_to_say_so() {
+    let mut ledger = ledger_with_sites(2);
+    some_orders(&mut ledger, 0, 5);
+    let store = TestStore::new().await;
+    let replay = replay(ledger.log(), &store.store);
+    for (number, is_active) in [(1, true), (2, false)] {
+        let rebuilt = rebuild::rebuild(&replay, &owner(), SwitchWhen::Told, now()).await.unwrap();
+        assert_eq!((rebuilt.version, rebuilt.is_active), (Version(number), is_active));
+    }
+    assert_eq!(states(&store).await, [(1, VersionState::Active), (2, VersionState::Ready)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

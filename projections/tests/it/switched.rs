@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stockledger_projections::overview::overview;
 use stockledger_projections::rebuild::replay_into;
 use stockledger_projections::{Activation, Activity, SqliteStore, Status, Store, Version};
 use stockledger_schemas::PartitionId;
@@ -112,4 +113,15 @@ async fn only_so_many_partitions_are_at_work_at_once() {
     timeout(DEADLINE, gated.commits.until_entered(32)).await.unwrap();
     running.stop().await;
     assert_exact(&ledger, &store, store.active().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_can_tell_how_old_a_version_is_that_was_not_begun() {
+    let ledger = busy_ledger(2);
+    let store = TestStore::new().await;
+    rebuild(&replay(ledger.log(), &store.store)).await.unwrap();
+    store.store.create_version(Version(2), now()).await.unwrap();
+    let seen = overview(&*store.store, &*ledger.log(), now()).await.unwrap();
+    let lags: Vec<_> = seen.versions.iter().map(|one| (one.lag_records > 0, one.lag_seconds)).collect();
+    assert_eq!((seen.active_version, lags), (Some(Version(1)), vec![(false, Some(0)), (true, None)]));
 }

@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "shared with the tests that need no servers, which use more of it")]
 #[path = "../it/common.rs"]
 mod common;
+#[allow(dead_code, reason = "shared with the tests that need no servers, which use more of it")]
+#[path = "../it/gate.rs"]
+mod gate;
 mod on_servers;
 #[allow(dead_code, reason = "shared with the tests that need no servers, which use more of it")]
 #[path = "../it/past.rs"]

@@ -29,3 +29,4 @@ mod faults;
 mod logins;
 mod past;
 mod proxy;
+mod rebuilt;

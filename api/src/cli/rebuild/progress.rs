@@ -1,6 +1,6 @@
 //! How far a rebuild is: a bar for each partition on a terminal, a line now and then elsewhere, JSON lines for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,7 @@ pub(super) struct Reporter {
 }
 
 struct Seen {
+    partitions: BTreeSet<u16>,
     events: u64,
     told: Instant,
 }
@@ -48,7 +49,7 @@ pub(super) struct Filled {
 impl Reporter {
     pub(super) fn new(format: Format) -> Self {
         let now = Instant::now();
-        let seen = Seen { events: 0, told: now };
+        let seen = Seen { partitions: BTreeSet::new(), events: 0, told: now };
         let bars = (format == Format::Table).then(|| Bars::new("rebuild"));
         Self { bars, began: now, seen: Mutex::new(seen) }
     }
@@ -71,9 +72,10 @@ impl Reporter {
 
     fn tell(&self, seen: &mut Seen, filled: Filled, (unit, per_second): (&str, u64)) {
         let Filled { partition, done, total } = filled;
+        let is_first = seen.partitions.insert(partition);
         if let Some(bars) = &self.bars {
             bars.set(partition, done, total, &format!("{per_second} {}", unit.replace('_', " ")));
-        } else if seen.told.elapsed() >= JSON_EVERY || done == total {
+        } else if is_first || seen.told.elapsed() >= JSON_EVERY || done == total {
             seen.told = Instant::now();
             // A reader that is gone is met again when the result is printed.
             let _ = output::json_line(&json!({

@@ -1,86 +1,23 @@
 //! Nobody can tell from the answers which log and which tables are below.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use serde_json::{Value, json};
 use stockledger::client::Client;
-use stockledger::http::{self, App, Node, Roles};
+use stockledger::http;
 use stockledger::import::{self, Remote, Report, Source};
-use stockledger_log::Log;
 use stockledger_projections::compare::compare;
 use stockledger_projections::rebuild::{Replay, SwitchWhen, rebuild};
 use stockledger_projections::versions::Owner;
-use stockledger_projections::{Options as FollowOptions, Projector, Queries, Store, Version};
-use stockledger_schemas::{Actor, Name, Nonce, Timestamp};
-use stockledger_writer::{Environment, Ledger, Options, SystemEnvironment, genesis};
-use tokio_util::sync::CancellationToken;
+use stockledger_projections::{Store, Version};
+use stockledger_schemas::Actor;
+use stockledger_writer::{Environment, SystemEnvironment};
 use tower::ServiceExt;
 
+use super::stack::Stack;
 use super::storage::{kafka, mysql, sqlite_log, sqlite_store};
 
-/// A clock that stands still and nonces that count up: what a ledger takes from outside is the same in every stack.
-struct Frozen {
-    now: Timestamp,
-    nonces: AtomicU64,
-}
-
-impl Environment for Frozen {
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    fn nonce(&self) -> Nonce {
-        let mut nonce = [0; 16];
-        nonce[8..].copy_from_slice(&self.nonces.fetch_add(1, Ordering::SeqCst).to_be_bytes());
-        Nonce(nonce)
-    }
-}
-
-/// One ledger with everything above it.
-struct Stack {
-    name: &'static str,
-    log: Arc<dyn Log>,
-    store: Arc<dyn Store>,
-    ledger: Ledger,
-    projector: Projector,
-    router: Router,
-    stop: CancellationToken,
-}
-
 impl Stack {
-    async fn start(name: &'static str, log: Arc<dyn Log>, store: Arc<dyn Store>, now: Timestamp) -> Self {
-        let environment: Arc<dyn Environment> = Arc::new(Frozen { now, nonces: AtomicU64::new(0) });
-        let identity = genesis::initialise(log.as_ref(), environment.as_ref()).await.unwrap();
-        let options = Options::new(Name::new("test").unwrap());
-        let ledger = Ledger::start(log.clone(), environment.clone(), options).await.unwrap();
-        ledger.led().await.unwrap();
-        let stop = CancellationToken::new();
-        let projector =
-            Projector::start(log.clone(), store.clone(), FollowOptions::default(), now, stop.clone());
-        let projector = projector.await.unwrap();
-        let queries = Queries::new(store.clone(), Some(projector.progress()));
-        let node = Node {
-            ledger_id: identity.ledger_id,
-            partitions: identity.partitions,
-            log: "any",
-            projections: "any",
-            environment,
-        };
-        let roles = Roles {
-            writer: Some(ledger.clone()),
-            projector: Some(projector.progress()),
-            api: Some(queries),
-            versions: None,
-            audit: None,
-        };
-        let router = http::router(App::new(node, roles));
-        Self { name, log, store, ledger, projector, router, stop }
-    }
-
     /// The demo month over HTTP; its opening stock is short, so there are refusals too.
     async fn import(&self) -> Report {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -139,14 +76,6 @@ impl Stack {
             next = cursor.map(|cursor| format!("{path}{separator}cursor={cursor}"));
             answers.push((page, answer));
         }
-    }
-
-    async fn stop(self) {
-        self.ledger.stop().await;
-        self.stop.cancel();
-        self.projector.stopped().await;
-        self.store.close().await;
-        self.log.close().await;
     }
 }
 

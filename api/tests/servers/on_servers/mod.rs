@@ -6,4 +6,6 @@ mod faults;
 mod generate;
 mod program;
 mod servers;
+mod stack;
 mod storage;
+mod switches;

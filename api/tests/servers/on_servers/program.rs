@@ -77,7 +77,7 @@ async fn a_ledger_is_made_once_then_served_killed_and_rebuilt() {
         assert_eq!(info["ledger_id"], made["ledger_id"]);
         assert!(server.terminate().await, "exit code");
 
-        let rebuilt = run::json(&place.with(&["rebuild"])).await;
+        let rebuilt = run::outcome(&place.with(&["rebuild"])).await;
         assert_eq!(rebuilt["version"], 2);
         let shown = run::json(&place.with(&["stock", "show", "uk", "LAMP"])).await;
         assert_eq!(shown["available"], 2);

@@ -38,7 +38,12 @@ pub(crate) async fn sqlite_log(directory: &Path) -> Arc<dyn Log> {
 }
 
 pub(crate) async fn mysql(variable: &str) -> Arc<dyn Store> {
-    let address: mysql::Address = fresh_database(variable).parse().unwrap();
+    mysql_at(&fresh_database(variable)).await
+}
+
+/// The store at an address, whose database is made if it is not there.
+pub(crate) async fn mysql_at(address: &str) -> Arc<dyn Store> {
+    let address: mysql::Address = address.parse().unwrap();
     MysqlStore::create_database_if_missing(&address).await.unwrap();
     Arc::new(MysqlStore::open(&address).await.unwrap())
 }

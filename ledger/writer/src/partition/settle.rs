@@ -115,8 +115,13 @@ impl Writer {
         }
     }
 
-    /// Gives the answers that rest on the confirmed state, which is known to be durable now.
+    /// Gives the answers that rest on the confirmed state, which is known to be durable now. Whoever has one and then looks
+    /// at the status finds it there.
     pub(super) fn release_answers(&mut self) {
+        if self.withheld.is_empty() {
+            return;
+        }
+        self.publish_position();
         for (pending, outcome) in self.withheld.drain(..) {
             self.open_keys.answer(pending, outcome);
         }

@@ -146,6 +146,7 @@ async fn the_documented_rights_suffice(variable: &str) {
     let _ = store.begin(next, &first()).await.unwrap();
     let _ =
         store.commit(next, 1, &Checkpoint { next_offset: 2, ..first() }, &Changes::default()).await.unwrap();
+    store.create_indexes(next).await.unwrap();
     store.drop_version(next).await.unwrap();
     account.remove().await;
 }
