@@ -71,8 +71,10 @@ impl Process {
 
     /// Ends the process at once, as a crash would, and returns when it is gone.
     pub(super) fn kill(&self) -> Result<()> {
-        self.signal("KILL");
-        ensure!(wait::until(KILL_TIME_MAX, || !self.is_running()), "{} does not end", self.description());
+        let Some(pid) = self.running_pid() else { return Ok(()) };
+        signal("KILL", &[pid.to_string()]);
+        let is_gone = || !self.is_running() && has_let_go(pid);
+        ensure!(wait::until(KILL_TIME_MAX, is_gone), "{} does not end", self.description());
         Ok(())
     }
 
@@ -99,6 +101,15 @@ impl Process {
             signal(name, &[pid.to_string()]);
         }
     }
+}
+
+/// Whether a process that is being killed holds no file and no lock any more: they are kept until its last thread is gone,
+/// when its command line is empty already. What is left then has one thread, and waits to be waited for.
+fn has_let_go(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    threads == 0 || (threads == 1 && matches!(state, Some('Z' | 'X') | None))
 }
 
 #[cfg(test)]
