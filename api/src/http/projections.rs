@@ -125,7 +125,8 @@ impl TryFrom<usize> for Workers {
     }
 }
 
-/// Begins a rebuild in the background, by default in every respect where there is no body; its progress is told by `GET /v1/projections`.
+/// Begins a rebuild in the background, with every default where there is no body; its progress is told by
+/// `GET /v1/projections`.
 async fn begin_rebuild(
     State(app): State<App>,
     Parameters(NoParameters {}): Parameters<NoParameters>,

@@ -137,7 +137,7 @@ async fn a_rebuild_of_another_process_is_told_when_the_rebuild_here_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_version_that_is_made_by_hand_is_kept_level_and_waits_for_its_switch() {
+async fn a_version_that_waits_for_its_switch_is_kept_level() {
     let service = Service::start().await;
     service.receive("A", 1_000).await;
     some_orders(&service, 0, 5).await;

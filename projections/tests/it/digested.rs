@@ -6,15 +6,15 @@ use stockledger_domain::Command;
 use stockledger_projections::Version;
 use stockledger_projections::compare::{What, compare};
 use stockledger_projections::read::{self, VersionState};
-use stockledger_projections::rebuild::{self, Error, Replay, SwitchWhen};
+use stockledger_projections::rebuild::{Error, Replay};
 use stockledger_projections::switch::{IfDifferent, Target, switch};
 use stockledger_projections::table::code_hash;
 use stockledger_projections::value::Value;
-use stockledger_schemas::{Disposition, HoldReason, PartitionId, Position};
+use stockledger_schemas::{Disposition, HoldReason};
 
 use crate::common::{
-    Ledger, Running, TestStore, adjust, assert_exact, cancel, count, digests, hold, note, now, owner, place,
-    rebuild, receive, release, replay, ship, sum_of_rows, take_back,
+    Ledger, Running, TestStore, adjust, assert_exact, cancel, count, digests, hold, note, place, rebuild,
+    receive, release, replay, ship, sum_of_rows, take_back,
 };
 use crate::random::{SITES, any_command, ledger_with_sites};
 
@@ -175,21 +175,4 @@ async fn one_history_folds_to_the_digest_that_is_written_down_for_this_code() {
     let code = code_hash().to_string();
     assert!(code != CODE || found == DIGESTS, "the fold makes other rows now: raise FOLD_VERSION; {found:?}");
     assert_eq!((code.as_str(), found), (CODE, DIGESTS.map(str::to_owned).to_vec()), "write this down");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_version_that_was_made_by_hand_waits_and_is_followed() {
-    let (mut ledger, store, replay) = shop().await;
-    let running = Running::start(ledger.log(), &store.store).await;
-    let rebuilt = rebuild::rebuild(&replay, &owner(), SwitchWhen::Told, now()).await.unwrap();
-    assert_eq!((rebuilt.version, rebuilt.is_active, rebuilt.switched), (Version(2), false, None));
-    assert_eq!(states(&store).await, [(1, VersionState::Active), (2, VersionState::Ready)]);
-    ledger.run("shop", receive(&[("A", 1)]));
-    running.until_version_level(Version(2), &ledger).await;
-    assert_eq!(running.progress.of(PartitionId(0)).unwrap().version, Version(1));
-    let head: Position = ledger.head(ledger.home("shop"));
-    running.until_version_level(Version(1), &ledger).await;
-    assert_eq!(running.progress.of(head.partition).unwrap().position, head);
-    running.stop().await;
-    assert_exact(&ledger, &store, Version(2)).await;
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stockledger_projections::overview::overview;
-use stockledger_projections::rebuild::replay_into;
+use stockledger_projections::rebuild::{self, SwitchWhen, replay_into};
 use stockledger_projections::{Activation, Activity, SqliteStore, Status, Store, Version};
 use stockledger_schemas::PartitionId;
 use tokio::time::timeout;
 
 use crate::common::{
-    DEADLINE, Ledger, Running, TestStore, assert_exact, deadline, now, place, rebuild, receive, replay, ship,
+    DEADLINE, Ledger, Running, TestStore, assert_exact, deadline, now, owner, place, rebuild, receive,
+    replay, ship,
 };
 use crate::gate::Gated;
 
@@ -124,4 +125,21 @@ async fn nobody_can_tell_how_old_a_version_is_that_was_not_begun() {
     let seen = overview(&*store.store, &*ledger.log(), now()).await.unwrap();
     let lags: Vec<_> = seen.versions.iter().map(|one| (one.lag_records > 0, one.lag_seconds)).collect();
     assert_eq!((seen.active_version, lags), (Some(Version(1)), vec![(false, Some(0)), (true, None)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_waits_for_its_switch_is_followed_and_not_read() {
+    let mut ledger = busy_ledger(2);
+    let store = TestStore::new().await;
+    let running = Running::start(ledger.log(), &store.store).await;
+    running.until_level(&ledger).await;
+    let replay = replay(ledger.log(), &store.store);
+    let rebuilt = rebuild::rebuild(&replay, &owner(), SwitchWhen::Told, now()).await.unwrap();
+    assert_eq!((rebuilt.version, rebuilt.is_active, rebuilt.switched), (Version(2), false, None));
+    add_orders(&mut ledger, 20, 30);
+    running.until_version_level(Version(2), &ledger).await;
+    running.until_level_in(Version(1), &ledger).await;
+    assert_eq!(store.active().await, Version(1));
+    running.stop().await;
+    assert_exact(&ledger, &store, Version(2)).await;
 }
