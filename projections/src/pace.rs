@@ -54,6 +54,8 @@ impl Pace {
                 // It became ready or active: whoever fills it is about to be done.
                 Ok(Commit::Superseded | Commit::Held) if self.is_done_with(store, version).await => {}
                 Ok(Commit::Superseded | Commit::Held) => return Error::Superseded,
+                // While a long index is made in a file nobody else comes to write, and nobody else can take the version over.
+                Err(_) if store.has_one_writer() => {}
                 Err(error) if elapsed < OWNER_SILENT_MAX / 2 => {
                     tracing::warn!(error = %Causes(&error), "the progress of a rebuild could not be told");
                 }

@@ -44,7 +44,7 @@ pub enum Scope {
     State,
     /// Stock levels only. To measure with, as above.
     Stock,
-    /// Stock levels and history, no orders. To measure with, as above.
+    /// History only: levels are kept in memory and not written. To measure with, as above.
     History,
 }
 
@@ -236,6 +236,10 @@ impl View {
         let open = std::mem::take(&mut self.open);
         self.settled.extend(open);
         let mut changes = self.take_history_and_settled(|_| true);
+        if self.scope == Scope::History {
+            changes.sort();
+            return changes;
+        }
         changes.sites = self.sites.take(&mut self.digester, &mut changes.digest);
         changes.items = self.items.take(&mut self.digester, &mut changes.digest);
         self.stock.take_touched(|known| {
