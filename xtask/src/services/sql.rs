@@ -84,13 +84,13 @@ fn server(product: Product, unpacked: &Unpacked, directory: &Path) -> Result<Com
     ]))
 }
 
-/// The socket and the file with the process id lie in the data directory, where the server works: the whole path might be
-/// too long for a socket.
+/// Without a socket of the file system: MySQL leaves a lock beside it, and after a kill refuses to start while the system
+/// still knows the id of the process in that lock. The file with the process id lies in the data directory.
 fn settings(product: Product, port: u16) -> Vec<String> {
     let mut settings = vec![
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),
-        "--socket=server.sock".to_owned(),
+        "--socket=".to_owned(),
         "--pid-file=server.pid".to_owned(),
     ];
     if product == Product::Mysql {
