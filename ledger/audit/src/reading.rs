@@ -94,15 +94,19 @@ async fn read_all(
     }
 }
 
-/// Where the partitions end now, in the order given. The directory's end is asked for last: a site is registered there
+/// Where the partitions that were chosen end now, all without a choice: ascending, each once. The directory's end is asked for last: a site is registered there
 /// before it is opened elsewhere, so whatever was opened below the other ends is registered below this one.
 pub(crate) async fn ends(
     log: &dyn Log,
-    partitions: &[PartitionId],
+    chosen: Option<&[PartitionId]>,
 ) -> Result<Vec<(PartitionId, stockledger_log::Bounds)>, (PartitionId, Error)> {
+    let all = || (0..log.partitions()).map(PartitionId).collect();
+    let mut partitions: Vec<PartitionId> = chosen.map_or_else(all, <[PartitionId]>::to_vec);
+    partitions.sort_unstable();
+    partitions.dedup();
     let mut ends = Vec::with_capacity(partitions.len());
-    for partition in partitions.iter().rev() {
-        ends.push((*partition, log.bounds(partition.0).await.map_err(|error| (*partition, error))?));
+    for partition in partitions.into_iter().rev() {
+        ends.push((partition, log.bounds(partition.0).await.map_err(|error| (partition, error))?));
     }
     ends.reverse();
     Ok(ends)

@@ -1,29 +1,14 @@
 //! Explanations: what a level came from, and that it adds up.
 
-use std::sync::Arc;
-
 use serde_json::json;
-use stockledger_projections::rebuild::replay_into;
-use stockledger_projections::views::{Explanation, KnownSite, Part};
+use stockledger_projections::views::{Explanation, Part};
 use stockledger_projections::{Point, Queries};
-use stockledger_schemas::{Disposition, HoldReason, Reason, SiteId};
+use stockledger_schemas::{Disposition, HoldReason, Reason};
 
-use crate::common::{
-    Ledger, TestStore, adjust, cancel, hold, id, place, receive, release, replay, ship, take_back,
-};
+use crate::common::{Ledger, adjust, cancel, hold, id, place, receive, release, ship, take_back};
 use crate::past::random_ledger;
+use crate::queried::{known, projected};
 use crate::random::{SITES, SKUS};
-
-async fn tables(ledger: &Ledger) -> (TestStore, Queries) {
-    let store = TestStore::new().await;
-    replay_into(&replay(ledger.log(), &store.store), store.active().await).await.unwrap();
-    let queries = Queries::new(Arc::clone(&store.store), None);
-    (store, queries)
-}
-
-async fn known(queries: &Queries, site: &str) -> KnownSite {
-    queries.site(&SiteId::new(site).unwrap()).await.unwrap().unwrap()
-}
 
 async fn explain(queries: &Queries, sku: &str, then: Option<Point>) -> Explanation {
     let known = known(queries, "shop").await;
@@ -68,7 +53,7 @@ fn part(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_level_is_the_sum_of_its_parts() {
     let ledger = shop();
-    let (_store, queries) = tables(&ledger).await;
+    let (_store, queries) = projected(&ledger).await;
     let found = explain(&queries, "A", None).await;
     assert!(found.adds_up);
     assert_eq!(summary(&found.opening), part("stock_received", Some("opening_balance"), [100, 0, 0], 1, 0));
@@ -108,7 +93,7 @@ async fn a_level_is_the_sum_of_its_parts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_level_of_then_is_explained_by_what_was_before() {
     let ledger = shop();
-    let (_store, queries) = tables(&ledger).await;
+    let (_store, queries) = projected(&ledger).await;
     let found = explain(&queries, "A", Some(Point::Seq(11))).await;
     assert!(found.adds_up);
     assert_eq!((found.level.on_hand, found.level.reserved, found.level.at.position.seq), (122, 25, 11));
@@ -129,7 +114,7 @@ async fn long_parts_are_cut_and_still_add_up() {
     for number in 0..60 {
         ledger.run("shop", place(&format!("o-{number}"), &[("A", 1 + number)]));
     }
-    let (_store, queries) = tables(&ledger).await;
+    let (_store, queries) = projected(&ledger).await;
     let found = explain(&queries, "A", None).await;
     assert!(found.adds_up);
     assert_eq!((found.parts[1].movements, found.parts[1].newest.len()), (60, 5));
@@ -141,7 +126,7 @@ async fn long_parts_are_cut_and_still_add_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_level_of_a_random_ledger_adds_up_at_every_time() {
     let (ledger, decided) = random_ledger(600, true);
-    let (_store, queries) = tables(&ledger).await;
+    let (_store, queries) = projected(&ledger).await;
     for site in SITES {
         let known = known(&queries, site).await;
         for sku in SKUS {
@@ -163,7 +148,7 @@ async fn a_level_that_somebody_changed_does_not_add_up() {
         "DELETE FROM movements__v1 WHERE sku = 'A' AND type = 'stock_adjusted'",
     ] {
         let ledger = shop();
-        let (store, queries) = tables(&ledger).await;
+        let (store, queries) = projected(&ledger).await;
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&store.path);
         let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
         let done = sqlx::query(change).execute(&mut connection).await.unwrap();

@@ -13,14 +13,14 @@ use crate::common::{
 };
 
 /// Everything that the ledger says, in tables.
-async fn projected(ledger: &Ledger) -> (TestStore, Queries) {
+pub(crate) async fn projected(ledger: &Ledger) -> (TestStore, Queries) {
     let store = TestStore::new().await;
     replay_into(&replay(ledger.log(), &store.store), store.active().await).await.unwrap();
     let queries = Queries::new(Arc::clone(&store.store), None);
     (store, queries)
 }
 
-async fn known(queries: &Queries, site: &str) -> KnownSite {
+pub(crate) async fn known(queries: &Queries, site: &str) -> KnownSite {
     queries.site(&SiteId::new(site).unwrap()).await.unwrap().unwrap()
 }
 

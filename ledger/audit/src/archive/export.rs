@@ -79,11 +79,7 @@ fn halt_in_words<S: serde::Serializer>(halt: &Option<Halt>, serializer: S) -> Re
 /// [`Error`]; what is sealed by then stays and is used by the next run. That a partition cannot be read to its end is no
 /// error: see [`ExportedPartition::halt`].
 pub async fn export(log: Arc<dyn Log>, directory: &Path, options: &Options) -> Result<Exported, Error> {
-    let all = || (0..log.partitions()).map(PartitionId).collect();
-    let mut partitions: Vec<PartitionId> = options.partitions.clone().unwrap_or_else(all);
-    partitions.sort_unstable();
-    partitions.dedup();
-    let ends = reading::ends(&*log, &partitions).await;
+    let ends = reading::ends(&*log, options.partitions.as_deref()).await;
     let ends = ends.map_err(|(partition, source)| Error::Log { partition, source })?;
     let mut begun = Vec::with_capacity(ends.len());
     for (partition, bounds) in ends {

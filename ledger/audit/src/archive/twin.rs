@@ -60,11 +60,7 @@ pub struct Written {
 /// [`Error`].
 pub async fn write(log: Arc<dyn Log>, directory: &Path, options: &Options) -> Result<Vec<Written>, Error> {
     std::fs::create_dir_all(directory).map_err(Error::file("making", directory))?;
-    let all = || (0..log.partitions()).map(PartitionId).collect();
-    let mut partitions: Vec<PartitionId> = options.partitions.clone().unwrap_or_else(all);
-    partitions.sort_unstable();
-    partitions.dedup();
-    let ends = reading::ends(&*log, &partitions).await;
+    let ends = reading::ends(&*log, options.partitions.as_deref()).await;
     let ends = ends.map_err(|(partition, source)| Error::Log { partition, source })?;
     for (partition, bounds) in &ends {
         (options.on_progress)(Progress { partition: *partition, done: 0, total: bounds.end });

@@ -105,10 +105,7 @@ pub enum Error {
 /// # Errors
 /// [`Error`] if the log cannot be read. What is wrong with it is no error: see [`Report::failures`].
 pub async fn verify(log: Arc<dyn Log>, options: &Options) -> Result<Report, Error> {
-    let all = || (0..log.partitions()).map(PartitionId).collect();
-    let mut partitions = options.partitions.clone().unwrap_or_else(all);
-    partitions.sort_unstable();
-    let ends = reading::ends(&*log, &partitions).await;
+    let ends = reading::ends(&*log, options.partitions.as_deref()).await;
     let ends = ends.map_err(|(partition, source)| Error::Log { partition, source })?;
     let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
     let (permits, mut running) = (Arc::new(Semaphore::new(at_once)), JoinSet::new());
