@@ -1,7 +1,7 @@
 //! Which crate may depend on which. A new edge is argued in `docs/adr/` and added to the table here.
 //!
 //! ```text
-//! schemas <- chain, domain        log (knows nothing of ours)
+//! schemas <- chain, domain        log, rules (know nothing of ours); chain, writer and projections name their rules
 //! writer, audit <- domain, chain, schemas, log        projections <- chain, schemas, log, domain        api <- all
 //! ```
 
@@ -15,13 +15,20 @@ use super::files::SourceFile;
 
 /// Every crate of ours and those of ours that it may depend on.
 const EDGES: &[(&str, &[&str])] = &[
+    ("stockledger-rules", &[]),
     ("stockledger-schemas", &[]),
-    ("stockledger-chain", &["stockledger-schemas"]),
+    ("stockledger-chain", &["stockledger-schemas", "stockledger-rules"]),
     ("stockledger-domain", &["stockledger-schemas"]),
     ("stockledger-log", &[]),
     (
         "stockledger-writer",
-        &["stockledger-domain", "stockledger-chain", "stockledger-schemas", "stockledger-log"],
+        &[
+            "stockledger-domain",
+            "stockledger-chain",
+            "stockledger-schemas",
+            "stockledger-log",
+            "stockledger-rules",
+        ],
     ),
     (
         "stockledger-audit",
@@ -30,7 +37,13 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "stockledger-projections",
         // The domain for its pure helpers only: a projection decides nothing.
-        &["stockledger-chain", "stockledger-schemas", "stockledger-log", "stockledger-domain"],
+        &[
+            "stockledger-chain",
+            "stockledger-schemas",
+            "stockledger-log",
+            "stockledger-domain",
+            "stockledger-rules",
+        ],
     ),
     ("stockledger", ALL),
     ("stockledger-sim", ALL),
@@ -38,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 const ALL: &[&str] = &[
+    "stockledger-rules",
     "stockledger-schemas",
     "stockledger-chain",
     "stockledger-domain",
