@@ -10,6 +10,7 @@ use std::time::Duration;
 use stockledger_chain::{Halt, State, Verdict, admit};
 use stockledger_log::{Log, Reader, StoredRecord};
 use stockledger_schemas::{Decision, PartitionId, Timestamp};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::Changes;
@@ -215,6 +216,7 @@ pub(crate) async fn write(
             Commit::Held => {}
         }
         tokio::select! {
+            biased;
             // What was folded is lost, and read again from the checkpoint if anybody goes on.
             () = source.cancel.cancelled() => return Err(Stop::Superseded),
             () = tokio::time::sleep(HELD_AGAIN_AFTER) => {}
@@ -273,9 +275,13 @@ pub(crate) fn fold_all(
     (view, folded)
 }
 
-/// Decoding and folding a batch takes milliseconds, which is too long for a thread that others wait for.
+/// Decoding and folding a batch takes milliseconds, which is too long for a thread that others wait for. Where the runtime
+/// has one thread only, as in a simulation, nobody would wait less, and all that happens then has one order.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Stop> {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return Ok(work());
+    }
     tokio::task::spawn_blocking(work).await.map_err(|error| Stop::Halted(Halted::Panicked(error)))
 }

@@ -141,6 +141,7 @@ impl Progress {
                 }
             };
             tokio::select! {
+                biased;
                 reached = timeout_at(deadline, reached) => return reached.is_ok(),
                 // Another version may be active now, which has a status of its own.
                 changed = following.changed() => if changed.is_err() {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stockledger_log::{Causes, Log};
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{PartitionId, Timestamp};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -177,6 +178,7 @@ impl Supervisor {
                 }
             }
             tokio::select! {
+                biased;
                 () = cancel.cancelled() => {}
                 () = look.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -281,6 +283,7 @@ impl Task {
                 Next::Halt { reason: None } => return,
                 Next::Retry(wait) => {
                     tokio::select! {
+                        biased;
                         () = cancel.cancelled() => break,
                         () = tokio::time::sleep(wait) => {}
                     }
@@ -298,6 +301,7 @@ impl Task {
         {
             tracing::warn!(error = %Causes(&error), "that a partition stopped could not be written down yet");
             tokio::select! {
+                biased;
                 () = self.source.cancel.cancelled() => return,
                 () = tokio::time::sleep(retry.next_wait()) => {}
             }
@@ -408,7 +412,7 @@ impl Task {
             version: self.version,
             position: checkpoint.position(),
             recorded_at: checkpoint.recorded_at,
-            next_offset: checkpoint.next_offset,
+            next_offset: if keeps(Rule::CommittedBeforeShown) { checkpoint.next_offset } else { log_end },
             log_end: log_end.max(checkpoint.next_offset),
             activity: Activity::Running,
         };

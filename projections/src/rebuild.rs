@@ -253,6 +253,7 @@ async fn claim_version(replay: &Replay, owner: &Owner, now: Timestamp) -> Result
         match known.iter().find(|info| info.is_being_filled) {
             None => break (active, known, highest),
             Some(running) => tokio::select! {
+                biased;
                 () = replay.cancel.cancelled() => return Err(Error::Cancelled),
                 is_gone = versions::is_filler_gone(store, running.version) => if !is_gone? {
                     return Err(Error::Running(running.version));
@@ -312,6 +313,7 @@ async fn fill_and_switch(
     };
     // The pace keeper goes on until the filling ends, or somebody else has the right to it.
     tokio::select! {
+        biased;
         filled = filling => filled,
         lost = pace.keep(store, version, owner) => Err(lost),
     }
@@ -419,6 +421,7 @@ async fn replay_partition(
         }
         tracing::warn!(%partition, attempts, error = %Causes(&error), "a partition is tried again");
         tokio::select! {
+            biased;
             () = replay.cancel.cancelled() => return Err(Error::Cancelled),
             () = tokio::time::sleep(ATTEMPT_AGAIN_AFTER) => {}
         }

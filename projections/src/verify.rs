@@ -2,6 +2,7 @@
 
 use stockledger_chain::State;
 use stockledger_log::{Error, Log};
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::PartitionId;
 
 use crate::checkpoint::Checkpoint;
@@ -20,14 +21,14 @@ pub(crate) async fn verify(
         return Err(Stop::from(Error::Truncated { begin: bounds.begin, wanted: 0 }));
     }
     let remembered = checkpoint.map_or(0, |checkpoint| checkpoint.next_offset);
-    if bounds.end < remembered {
+    if bounds.end < remembered && keeps(Rule::CheckpointFitsTheLog) {
         return Err(Stop::LogShorter(Halted::LogShorter { partition, end: bounds.end, remembered }));
     }
     let Some(genesis) = log.fetch(partition.0, 0).await? else {
         return Err(Stop::Unavailable(format!("partition {partition} of the log is empty: run init").into()));
     };
     let begin = State::begin(&genesis.value, partition).map_err(|halt| Stop::Halted(Halted::Broken(halt)))?;
-    if let Some(checkpoint) = checkpoint {
+    if let Some(checkpoint) = checkpoint.filter(|_| keeps(Rule::CheckpointFitsTheLog)) {
         compare(log, &begin, checkpoint).await?;
     }
     Ok(begin)

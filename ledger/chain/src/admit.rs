@@ -1,5 +1,6 @@
 //! The admission rule. The numbers in the comments are those of `docs/protocol.md`, "Admission".
 
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{Claim, Decision, Hash, Record, envelope};
 
 use crate::halt::{Halt, HaltReason};
@@ -63,7 +64,12 @@ fn judge(state: &State, offset: u64, bytes: &[u8]) -> Result<Admission, HaltReas
     }
     let passed = State { next_offset: offset + 1, ..*state };
     // 2.
-    match envelope::decode(bytes).map_err(HaltReason::Unreadable)? {
+    let record = match envelope::decode(bytes) {
+        Ok(record) => record,
+        Err(_) if !keeps(Rule::UnreadableStops) => return Ok(void(passed, Void::AfterLostRecord)),
+        Err(error) => return Err(HaltReason::Unreadable(error)),
+    };
+    match record {
         Record::Genesis(_) if passed.term == 0 || genesis_hash(bytes) == passed.genesis => {
             Ok(void(passed, Void::LateGenesis))
         }
@@ -81,10 +87,10 @@ fn judge_claim(passed: State, offset: u64, bytes: &[u8], claim: Claim) -> Result
     if claim.partition != passed.partition {
         return Err(HaltReason::ForeignPartition { found: claim.partition });
     }
-    if claim.term <= passed.term {
+    if claim.term <= passed.term && keeps(Rule::ClaimRaisesTerm) {
         return Ok(void(passed, Void::LateClaim));
     }
-    if claim.term - passed.term > TERM_JUMP_MAX {
+    if claim.term.saturating_sub(passed.term) > TERM_JUMP_MAX {
         return Err(HaltReason::TermJump { current: passed.term, found: claim.term });
     }
     let hash = claim_hash(&passed.hash, bytes);
@@ -106,22 +112,22 @@ fn judge_decision(
     if passed.term == 0 || term > passed.term {
         return Err(HaltReason::ClaimLost { current: passed.term, found: term });
     }
-    if term < passed.term {
+    if term < passed.term && keeps(Rule::LowerTermIsVoid) {
         if seq >= next_seq.saturating_add(window) {
             return Err(HaltReason::SupersededTooFar { term, next: next_seq, found: seq });
         }
         return Ok(void(passed, Void::SupersededWriter));
     }
-    if seq < next_seq {
+    if seq < next_seq && keeps(Rule::SecondCopyIsVoid) {
         return Ok(void(passed, Void::SecondCopy));
     }
-    if seq > next_seq {
+    if seq > next_seq && keeps(Rule::NothingAfterALostRecord) {
         if seq - next_seq > passed.reach {
             return Err(HaltReason::BeyondReach { next: next_seq, found: seq, reach: passed.reach });
         }
         return Ok(void(passed, Void::AfterLostRecord));
     }
-    if prev_hash != passed.hash {
+    if prev_hash != passed.hash && keeps(Rule::PrevHash) {
         return Err(HaltReason::BrokenChain { seq, expected: passed.hash, found: prev_hash });
     }
     let hash = decision_hash(bytes);

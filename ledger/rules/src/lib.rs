@@ -100,7 +100,7 @@ pub const fn keeps(_: Rule) -> bool {
 }
 
 #[cfg(feature = "breakable")]
-pub use breakable::{broken, keeps};
+pub use breakable::{Broken, broken, keeping_all, keeps};
 
 #[cfg(feature = "breakable")]
 mod breakable {
@@ -123,6 +123,14 @@ mod breakable {
     pub fn broken(rule: Option<Rule>) -> Broken {
         BROKEN.set(rule);
         Broken(())
+    }
+
+    /// Does something with all rules kept, as whoever judges must.
+    pub fn keeping_all<T>(judge: impl FnOnce() -> T) -> T {
+        let broken = BROKEN.replace(None);
+        let judged = judge();
+        BROKEN.set(broken);
+        judged
     }
 
     /// A rule is broken on this thread.

@@ -1,18 +1,46 @@
-//! What the writer takes from outside the log: the time and random bytes. Handed in, so that a test or a simulation
-//! decides both.
+//! What the writer takes from outside the log: the time, random bytes, and files for its snapshots. Handed in, so that a
+//! test or a simulation decides all of it.
 
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use stockledger_schemas::{Nonce, Timestamp};
 use uuid::Uuid;
 
-/// Time and randomness.
+/// Time, randomness and files.
 pub trait Environment: Send + Sync + 'static {
     /// The time now, by this node's clock.
     fn now(&self) -> Timestamp;
 
     /// 16 bytes that nobody has ever used before.
     fn nonce(&self) -> Nonce;
+
+    /// What a file holds.
+    ///
+    /// # Errors
+    /// Those of the file system; one that is not there is an error too.
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    /// Puts a file in the place of the one that is there, if there is one, as a whole: written beside it, made durable, and
+    /// only then moved. Directories that are missing are made.
+    ///
+    /// # Errors
+    /// Those of the file system; the old file is then still there.
+    fn replace_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::write(&beside, bytes)?;
+        File::open(&beside)?.sync_all()?;
+        fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    }
 }
 
 /// The machine's clock and its random numbers.

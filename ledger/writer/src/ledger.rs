@@ -120,7 +120,9 @@ impl Routes {
     fn registered_not_open(&self) -> Vec<(SiteId, PartitionId)> {
         let table = self.0.table.read().unwrap_or_else(PoisonError::into_inner);
         let not_open = table.registered.iter().filter(|(site, _)| !table.open.contains_key(*site));
-        not_open.map(|(site, partition)| (site.clone(), *partition)).collect()
+        let mut not_open: Vec<_> = not_open.map(|(site, partition)| (site.clone(), *partition)).collect();
+        not_open.sort_unstable();
+        not_open
     }
 }
 
@@ -238,6 +240,7 @@ impl Ledger {
             }
             let is_done = self.0.routes.registered_not_open().is_empty();
             tokio::select! {
+                biased;
                 () = self.0.stop.cancelled() => return,
                 _ = changed.changed() => {}
                 () = tokio::time::sleep(OPEN_AGAIN_AFTER), if !is_done => {}

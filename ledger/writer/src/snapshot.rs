@@ -4,16 +4,21 @@
 //! beginning. One that is sound but does not fit the log is another matter: then the log has changed, and the program
 //! refuses to go on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use stockledger_chain::State;
 use stockledger_domain::{DirectorySite, Hold, Item, Partition, ResidentOrder, Site, Stock};
 use stockledger_log::Log;
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::PartitionId;
 use stockledger_schemas::snapshot::{self as stored, Snapshot};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
 use crate::catch_up::end_of;
+use crate::environment::Environment;
+use crate::ledger::Options;
 use crate::partition::{Confirmed, OffsetIndex};
 
 /// Why a sound snapshot does not fit the log.
@@ -59,8 +64,8 @@ pub enum Error {
 }
 
 /// The snapshots of one partition: at most one file, replaced as a whole.
-#[derive(Debug)]
 pub(crate) struct Snapshots {
+    environment: Arc<dyn Environment>,
     path: Option<PathBuf>,
     every: u64,
     saved_seq: u64,
@@ -68,9 +73,14 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    pub(crate) fn new(directory: Option<&Path>, partition: PartitionId, every: u64) -> Self {
-        let path = directory.map(|directory| directory.join(format!("partition-{partition}.snapshot")));
-        Self { path, every, saved_seq: 0, saving: None }
+    pub(crate) fn new(
+        environment: Arc<dyn Environment>,
+        options: &Options,
+        partition: PartitionId,
+    ) -> Self {
+        let name = format!("partition-{partition}.snapshot");
+        let path = options.snapshots.as_ref().map(|directory| directory.join(name));
+        Self { environment, path, every: options.snapshot_every, saved_seq: 0, saving: None }
     }
 
     /// What the snapshot remembers, checked against the log; nothing if there is none that can be used.
@@ -82,6 +92,10 @@ impl Snapshots {
         if (chain.genesis, chain.partition) != (begun.genesis, partition) {
             return Err(changed(0));
         }
+        self.saved_seq = chain.seq;
+        if !keeps(Rule::SnapshotFitsTheLog) {
+            return Ok(Some(confirmed));
+        }
         let failed = |source| Error::Log { partition, source };
         let end = end_of(log, partition, chain.next_offset).await.map_err(failed)?;
         if end < chain.next_offset {
@@ -92,13 +106,12 @@ impl Snapshots {
         if !record.is_some_and(|record| chain.remembers(&record.value)) {
             return Err(changed(offset));
         }
-        self.saved_seq = chain.seq;
         Ok(Some(confirmed))
     }
 
     fn read(&self) -> Option<(PathBuf, Confirmed)> {
         let path = self.path.clone()?;
-        let bytes = std::fs::read(&path).ok()?;
+        let bytes = self.environment.read_file(&path).ok()?;
         match Snapshot::from_bytes(&bytes) {
             Ok(snapshot) => Some((path, restore(snapshot))),
             Err(error) => {
@@ -133,26 +146,23 @@ impl Snapshots {
     fn save(&mut self, confirmed: &Confirmed) {
         let Some(path) = self.path.clone() else { return };
         self.saved_seq = confirmed.chain.seq;
-        let confirmed = confirmed.clone();
-        self.saving = Some(tokio::task::spawn_blocking(move || {
-            if let Err(error) = write(&path, &keep(confirmed)) {
+        let (confirmed, environment) = (confirmed.clone(), self.environment.clone());
+        self.saving = Some(beside(move || {
+            let bytes = keep(confirmed).to_bytes().map_err(std::io::Error::other);
+            if let Err(error) = bytes.and_then(|bytes| environment.replace_file(&path, &bytes)) {
                 tracing::warn!(path = %path.display(), %error, "a snapshot could not be saved; the next start reads more of the log");
             }
         }));
     }
 }
 
-/// Writes beside the old file, makes it durable, and only then takes its place.
-fn write(path: &Path, snapshot: &Snapshot) -> std::io::Result<()> {
-    let bytes = snapshot.to_bytes().map_err(std::io::Error::other)?;
-    let beside = path.with_extension("snapshot.new");
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
+/// Runs work that takes long on a thread for such work. Where the runtime has one thread only, as in a simulation, it is a
+/// task like any other: all that happens then has one order.
+fn beside(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => tokio::spawn(async move { work() }),
+        _ => tokio::task::spawn_blocking(work),
     }
-    std::fs::write(&beside, &bytes)?;
-    std::fs::File::open(&beside)?.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    path.parent().map_or(Ok(()), |directory| std::fs::File::open(directory)?.sync_all())
 }
 
 fn keep(confirmed: Confirmed) -> Snapshot {

@@ -2,6 +2,7 @@
 
 use stockledger_chain::{Verdict, Void, admit};
 use stockledger_log::{Acknowledgement, Causes, Delivery, Producer, Reader, StoredRecord};
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{Claim, Nonce, PartitionId, Record, envelope};
 
 use super::{Ended, Pending, Writer};
@@ -18,6 +19,15 @@ impl Writer {
     /// Reads the log to its end and makes the partition our own. Afterwards the confirmed state is complete and durable,
     /// and every command that was in flight is answered or stands in `again`.
     pub(super) async fn claim(&mut self) -> Result<Box<dyn Producer>, Ended> {
+        if !keeps(Rule::NewTermAfterUnknown) && self.is_durable {
+            self.take_flight_again();
+            return Ok(self.log.producer(self.partition.0)?);
+        }
+        if !keeps(Rule::NotAppliedIsCertain) {
+            for left in self.flight.take_all() {
+                self.open_keys.answer(left, Err(CommandError::NotApplied("its outcome is not known")));
+            }
+        }
         self.is_durable = false;
         self.flight.forget_acknowledgements();
         let mut reader = self.log.reader(self.partition.0, self.confirmed.chain.next_offset).await?;
@@ -87,9 +97,10 @@ impl Writer {
     /// Reads and takes the next records, at most so many; none if none came for a while.
     pub(super) async fn read_some(&mut self, reader: &mut dyn Reader, count_max: usize) -> Result<(), Ended> {
         let records = tokio::select! {
-            records = reader.next(count_max, self.options.read_patience) => records?,
+            biased;
             // What is in flight is brought to its end first.
             () = self.stop.cancelled(), if self.flight.records() == 0 => return Err(Ended::Stopped),
+            records = reader.next(count_max, self.options.read_patience) => records?,
         };
         for record in &records {
             self.absorb(record)?;
@@ -102,7 +113,11 @@ impl Writer {
     /// Takes one record that was read, and answers whoever waited for it.
     fn absorb(&mut self, record: &StoredRecord) -> Result<(), Ended> {
         let admission = admit(&self.confirmed.chain, record.offset, &record.value)?;
-        self.confirmed.take_admitted(&admission)?;
+        if keeps(Rule::ReadUpToOwnClaim) || self.claim_awaited.is_none() {
+            self.confirmed.take_admitted(&admission)?;
+        } else {
+            self.confirmed.chain = admission.next;
+        }
         match admission.verdict {
             Verdict::Decision(decision) => {
                 let own = self.flight.take_if(&admission.next.hash);
@@ -112,9 +127,7 @@ impl Writer {
                 self.note_claim(&claim, record, true);
                 self.leader_url = claim.url.map(|url| url.to_string());
                 // Whatever is in flight has a lower term: from here on it can only be void.
-                for left in self.flight.take_all() {
-                    self.decide_again(left);
-                }
+                self.take_flight_again();
                 // And what waited for those decisions must not take another writer's decisions for them.
                 self.stop_awaiting();
             }
@@ -130,6 +143,12 @@ impl Writer {
         Ok(())
     }
 
+    fn take_flight_again(&mut self) {
+        for left in self.flight.take_all() {
+            self.decide_again(left);
+        }
+    }
+
     /// A command that the log turned out not to hold is decided again, if anybody still waits for it. Whoever gave it up was
     /// told that its outcome is not known, and asks again if it matters.
     fn decide_again(&mut self, pending: Pending) {
@@ -141,7 +160,10 @@ impl Writer {
     }
 
     fn note_claim(&mut self, claim: &Claim, record: &StoredRecord, valid: bool) {
-        if self.claim_awaited == Some(claim.nonce) {
+        let is_own = self.claim_awaited == Some(claim.nonce)
+            || (!keeps(Rule::ClaimKnownByNonce) && self.claim_awaited.is_some() && claim.node == self.options.node);
+        if is_own {
+            self.claim_awaited = None;
             self.claim_back = Some(ClaimBack { valid, appended_at_ms: record.appended_at_ms });
         }
     }

@@ -2,6 +2,7 @@
 
 use stockledger_chain::{Admission, State, Verdict};
 use stockledger_domain::{Impossible, Partition, apply};
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{Decision, Event, OrderId, Scope, SiteId, Timestamp};
 
 use crate::partition::index::{OffsetIndex, SeqIndex, key_hash, order_hash};
@@ -61,7 +62,8 @@ impl Confirmed {
         self.chain = next;
         self.last_recorded_at = decision.recorded_at;
         self.offsets.note(decision.seq, next.last_valid_offset);
-        if let Some(request) = &decision.request {
+        let is_remembered = keeps(Rule::RefusalsAreRemembered) || !is_refusal(decision);
+        if let Some(request) = decision.request.as_ref().filter(|_| is_remembered) {
             self.keys.insert(key_hash(&decision.scope, &request.key), decision.seq);
         }
         if let Some((site, order_id)) = order_of(decision) {
@@ -86,6 +88,11 @@ impl Confirmed {
     pub(crate) fn closed_order(&self, site: &SiteId, order_id: &OrderId) -> Option<u64> {
         self.closed_orders.get(&order_hash(site, order_id)).copied()
     }
+}
+
+/// Whether nothing happened but that a command was refused.
+fn is_refusal(decision: &Decision) -> bool {
+    decision.events.iter().all(|event| matches!(event, Event::OutOfStock(_) | Event::CommandRefused(_)))
 }
 
 /// The order that a decision is about.

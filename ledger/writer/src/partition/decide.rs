@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stockledger_chain::{Verdict, admit};
 use stockledger_domain::{Change, Moment, Undecidable, apply, decide, open_here};
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{Actor, Context, Decision, Event, Position, Scope, SiteId, Timestamp, envelope};
 
 use super::flight::InFlight;
@@ -28,14 +29,17 @@ impl Writer {
             self.open_keys.answer(pending, Err(CommandError::NotApplied("it was given up while it waited")));
             return None;
         }
-        if let Some(seq) = pending.key.and_then(|key| self.confirmed.keys.get(&key.hash).copied()) {
+        let known = pending.key.and_then(|key| self.confirmed.keys.get(&key.hash).copied());
+        if let Some(seq) = known.filter(|_| keeps(Rule::KeysAreRemembered)) {
             self.answer_from_log(pending, seq);
             return None;
         }
-        let pending = self.open_keys.enter(pending)?;
+        let pending =
+            if keeps(Rule::OpenKeysWait) { self.open_keys.enter(pending)? } else { pending };
         let pending = self.with_what_it_needs(pending)?;
         // Also the decision's `recorded_at`: never before that of the last one.
-        let now = self.environment.now().max(self.ahead.recorded_at);
+        let clock = self.environment.now();
+        let now = if keeps(Rule::TimeNeverFalls) { clock.max(self.ahead.recorded_at) } else { clock };
         match self.decide_now(&pending, now) {
             Ok(Decided::AlreadySo(seq)) => {
                 self.answer_from_log(pending, seq);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stockledger_chain::State;
 use stockledger_log::{Acknowledgement, Delivery};
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{Decision, Hash};
 use tokio::time::Instant;
 
@@ -68,11 +69,22 @@ impl Flight {
     /// Cancel-safe: an acknowledgement is taken together with its batch.
     pub(super) async fn next_settled(&mut self, patience: Duration) -> Settled {
         let Some(batch) = self.batches.front_mut() else { return std::future::pending().await };
+        if !keeps(Rule::AcknowledgedBeforeAnswer) {
+            return self.settled_as_expected();
+        }
         let answer = tokio::time::timeout_at(batch.sent + patience, &mut batch.acknowledgement).await;
         let deliveries = answer.ok().and_then(Result::ok).unwrap_or_default();
         let seqs = self.batches.pop_front().map(|batch| batch.seqs).unwrap_or_default();
         let deliveries = deliveries.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
         seqs.into_iter().zip(deliveries).collect()
+    }
+
+    /// What became of the oldest append, if all goes well.
+    fn settled_as_expected(&mut self) -> Settled {
+        let seqs = self.batches.pop_front().map(|batch| batch.seqs).unwrap_or_default();
+        let expected = self.records.iter().filter(|record| seqs.contains(&record.decision.seq));
+        let landed = |record: &InFlight| Delivery::Appended { offset: Some(record.after.last_valid_offset) };
+        expected.map(|record| (record.decision.seq, Some(landed(record)))).collect()
     }
 
     /// Takes the oldest record out, if it is the one with this hash.

@@ -173,7 +173,7 @@ impl Writer {
     pub(crate) async fn open(setup: Setup) -> Result<Self, OpenError> {
         let Setup { log, environment, options, partition, routes, status, intake, stop } = setup;
         let begun = genesis::begin(log.as_ref(), partition).await?;
-        let mut snapshots = Snapshots::new(options.snapshots.as_deref(), partition, options.snapshot_every);
+        let mut snapshots = Snapshots::new(environment.clone(), &options, partition);
         let confirmed = snapshots.load(log.as_ref(), &begun).await?.unwrap_or_else(|| Confirmed::new(begun));
         let (prepared_tx, prepared) = mpsc::channel(COMMANDS_OPEN_MAX);
         Ok(Self {
@@ -264,6 +264,7 @@ impl Writer {
         let jitter = u32::from(self.environment.nonce().0[0]);
         let pause = about / 2 + about * jitter / 255;
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => true,
             () = tokio::time::sleep(pause) => false,
         }

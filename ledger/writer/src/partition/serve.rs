@@ -1,6 +1,7 @@
 //! Serving a term: take what waits, decide it, append it, confirm what was appended.
 
 use stockledger_log::{Entry, Producer};
+use stockledger_rules::{Rule, keeps};
 use tokio::time::{Instant, sleep_until};
 
 use super::flight::InFlight;
@@ -96,9 +97,10 @@ impl Writer {
         if self.flight.batches() >= BATCHES_IN_FLIGHT_MAX {
             return 0;
         }
-        let first_of_term = self.confirmed.chain.reach == 0;
+        let first_of_term = self.confirmed.chain.reach == 0 && keeps(Rule::FirstRecordAlone);
         let window =
             if first_of_term { 1 } else { usize::try_from(self.confirmed.chain.window).unwrap_or(1) };
+        let window = if keeps(Rule::Window) { window } else { usize::MAX };
         window.saturating_sub(self.flight.records()).min(BATCH_RECORDS_MAX)
     }
 

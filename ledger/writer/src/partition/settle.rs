@@ -2,6 +2,7 @@
 
 use stockledger_chain::State;
 use stockledger_log::{Causes, Delivery, Reader};
+use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{Decision, Event, Position, Scope};
 
 use super::confirmed::order_of;
@@ -26,7 +27,9 @@ impl Writer {
         for (seq, delivery) in settled {
             let expected = self.confirmed.chain.next_offset;
             match delivery {
-                Some(Delivery::Appended { offset: Some(offset) }) if offset == expected => {
+                Some(Delivery::Appended { offset: Some(offset) })
+                    if offset == expected || !keeps(Rule::ConfirmedInOrder) =>
+                {
                     self.confirm_oldest(tail)?;
                     reading = None; // It stands before the record now.
                 }
@@ -84,6 +87,9 @@ impl Writer {
             }
             self.read_some(reading.reader.as_mut(), 1).await?;
             if self.confirmed.chain.term != term {
+                if !keeps(Rule::StepDown) {
+                    return Ok(());
+                }
                 return Err(Ended::Superseded { url: self.leader_url.clone() });
             }
         }
@@ -109,7 +115,7 @@ impl Writer {
             let position = Position::new(self.partition, decision.seq);
             self.withheld.push((pending, Ok(Reply { position, decision, replayed: false })));
         }
-        if self.is_durable {
+        if self.is_durable || !keeps(Rule::AnswersAreDurable) {
             self.release_answers();
             self.start_awaiting();
         }
