@@ -138,15 +138,16 @@ impl Checkpoint {
     }
 
     /// The hashes as texts, which [`Checkpoint::cells`] borrows.
-    pub(crate) fn hashes(&self) -> [String; 3] {
+    #[must_use]
+    pub fn hashes(&self) -> [String; 3] {
         [self.hash.to_string(), self.before.to_string(), self.genesis.to_string()]
     }
 
-    /// The values of the row, in the order of [`COLUMNS`].
+    /// The values of the row: the members in their order, which is that of its columns.
     ///
     /// # Errors
     /// [`Error::Unreadable`] if a number is beyond what a table holds.
-    pub(crate) fn cells<'a>(
+    pub fn cells<'a>(
         &self,
         [hash, before, genesis]: &'a [String; 3],
     ) -> Result<[Cell<'a>; COLUMN_COUNT], Error> {
@@ -169,7 +170,11 @@ impl Checkpoint {
         ])
     }
 
-    pub(crate) fn read(fields: &mut Fields) -> Result<Self, Error> {
+    /// The checkpoint in a row whose fields are as [`Checkpoint::cells`] makes them.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if a field is not what it must be.
+    pub fn read(fields: &mut Fields) -> Result<Self, Error> {
         Ok(Self {
             partition: PartitionId(fields.number()?),
             next_offset: fields.number()?,
