@@ -71,7 +71,9 @@ impl Books {
                     self.change(site, &line.sku, [line.delta.get(), 0, 0], &line.after)?;
                 }
             }
-            Event::StockHeld(hold) => self.change(site, &hold.sku, [0, 0, hold.quantity.get()], &hold.after)?,
+            Event::StockHeld(hold) => {
+                self.change(site, &hold.sku, [0, 0, hold.quantity.get()], &hold.after)?
+            }
             Event::HoldReleased(hold) => {
                 self.change(site, &hold.sku, [0, 0, -hold.quantity.get()], &hold.after)?;
             }
@@ -147,7 +149,8 @@ impl Books {
         shelf.on_hand += by[0];
         shelf.reserved += by[1];
         shelf.held += by[2];
-        let said = Shelf { on_hand: after.on_hand.get(), reserved: after.reserved.get(), held: after.held.get() };
+        let said =
+            Shelf { on_hand: after.on_hand.get(), reserved: after.reserved.get(), held: after.held.get() };
         if *shelf != said {
             return Err(format!("{site} {sku}: the event says {said:?}, adding up gives {shelf:?}"));
         }

@@ -111,8 +111,8 @@ impl Clients {
             Heard::Nothing => "nothing".to_owned(),
         };
         self.world.tell(format_args!("command {number} at process {}: {told}", process.number));
-        let taken =
-            self.with_history(|history| history.heard(number, process.number, heard, &self.world.lock().topic));
+        let taken = self
+            .with_history(|history| history.heard(number, process.number, heard, &self.world.lock().topic));
         self.note(taken);
     }
 

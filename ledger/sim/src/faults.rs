@@ -75,13 +75,14 @@ kinds! {
 #[derive(Debug, Clone)]
 pub struct Faults {
     chances: Vec<f64>,
+    has_ended: bool,
 }
 
 impl Faults {
     /// A mix for one run, without what is left out.
     pub fn choose(rng: &mut Rng, without: &[Kind]) -> Self {
         let is_calm = rng.f64() < 0.05;
-        let mut faults = Self { chances: vec![0.0; Kind::ALL.len()] };
+        let mut faults = Self { chances: vec![0.0; Kind::ALL.len()], has_ended: false };
         for kind in Kind::ALL {
             let (is_on, chance) = match kind {
                 // What the protocol does not promise to survive, only to notice: alone, and seldom.
@@ -100,24 +101,36 @@ impl Faults {
     /// No faults at all.
     #[must_use]
     pub fn none() -> Self {
-        Self { chances: vec![0.0; Kind::ALL.len()] }
+        Self { chances: vec![0.0; Kind::ALL.len()], has_ended: false }
+    }
+
+    /// A kind happens often.
+    pub fn force(&mut self, kind: Kind) {
+        self.chances[kind as usize] = self.chances[kind as usize].max(0.2);
+    }
+
+    /// From here on nothing new goes wrong; what was possible is still known.
+    pub fn end(&mut self) {
+        self.has_ended = true;
     }
 
     /// The chance of a kind.
     #[must_use]
     pub fn chance(&self, kind: Kind) -> f64 {
-        self.chances[kind as usize]
+        if self.has_ended { 0.0 } else { self.chances[kind as usize] }
     }
 
-    /// Whether a kind can happen.
+    /// Whether a kind can happen, or could.
     #[must_use]
     pub fn has(&self, kind: Kind) -> bool {
-        self.chance(kind) > 0.0
+        self.chances[kind as usize] > 0.0
     }
 
     /// Whether something may happen to the log that the protocol can only notice, not survive.
     #[must_use]
     pub fn harms_the_log(&self) -> bool {
-        [Kind::BitFlip, Kind::NewerFormat, Kind::Truncation, Kind::TailLoss].iter().any(|kind| self.has(*kind))
+        [Kind::BitFlip, Kind::NewerFormat, Kind::Truncation, Kind::TailLoss]
+            .iter()
+            .any(|kind| self.has(*kind))
     }
 }

@@ -121,7 +121,10 @@ impl History {
     pub fn sent(&mut self, number: usize, topic: &Topic) -> Result<(), String> {
         let asked = &mut self.asked[number];
         if asked.is_surely_not_applied() && asked.find(topic).is_some() {
-            return Err(format!("key {}: told that nothing was written, and it stands in the log", asked.key));
+            return Err(format!(
+                "key {}: told that nothing was written, and it stands in the log",
+                asked.key
+            ));
         }
         asked.outstanding += 1;
         Ok(())
@@ -162,10 +165,14 @@ impl History {
             let found = asked.find(topic).filter(|_| !asked.is_reuse);
             keyed += usize::from(found.is_some());
             if asked.is_surely_not_applied() && found.is_some() && asked.answer.is_none() {
-                return Err(format!("key {}: told that nothing was written, and it stands in the log", asked.key));
+                return Err(format!(
+                    "key {}: told that nothing was written, and it stands in the log",
+                    asked.key
+                ));
             }
             if let Some(answer) = &asked.answer {
-                let is_lost = topic.at(answer.position.partition.0).is_ok_and(|partition| partition.is_truncated);
+                let is_lost =
+                    topic.at(answer.position.partition.0).is_ok_and(|partition| partition.is_truncated);
                 if !is_lost {
                     asked.check_answer(answer, topic)?;
                 }
@@ -276,6 +283,11 @@ impl Asked {
             CommandError::KeyReused if self.is_reuse => {
                 self.is_hopeless = true;
                 Ok(vec![Mark::KeyReused])
+            }
+            // A record that was changed cannot be answered from.
+            CommandError::Internal(_) if topic.all().any(|partition| partition.unreadable_from.is_some()) => {
+                self.may_be_applied = true;
+                Ok(Vec::new())
             }
             CommandError::KeyReused | CommandError::Internal(_) | CommandError::TooLarge(_) => {
                 Err(format!("key {}: {error}", self.key))

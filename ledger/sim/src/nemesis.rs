@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use stockledger_projections::Version;
 use stockledger_projections::rebuild::{self, Replay, SwitchWhen};
 use stockledger_projections::switch::{self, IfDifferent, Target};
 use stockledger_projections::versions::Owner;
@@ -90,7 +91,9 @@ impl Nemesis {
                 known.into_iter().for_each(|mark| self.site.world.mark(mark));
                 if !may_halt(&self.site.world, &reason) {
                     let number = process.number;
-                    self.site.world.fail(format!("process {number}, partition {partition} stopped: {reason}"));
+                    self.site
+                        .world
+                        .fail(format!("process {number}, partition {partition} stopped: {reason}"));
                 }
                 must_restart = true;
             }
@@ -99,9 +102,13 @@ impl Nemesis {
             if must_restart {
                 let reason = process.refused().unwrap_or_default();
                 if !reason.is_empty() && !self.site.world.lock().faults.harms_the_log() {
-                    self.site.world.fail(format!("process {} refuses an honest log: {reason}", process.number));
+                    self.site
+                        .world
+                        .fail(format!("process {} refuses an honest log: {reason}", process.number));
                 }
-                self.site.world.tell(format_args!("process {} is taken down by its operator", process.number));
+                self.site
+                    .world
+                    .tell(format_args!("process {} is taken down by its operator", process.number));
                 process.gate.kill();
                 process.machine.set_clock_off_ms(0);
                 if self.site.world.chance(0.5) && self.site.world.lock().faults.harms_the_log() {
@@ -153,7 +160,8 @@ impl Nemesis {
             self.start(process.node);
         }
         let world = self.site.world.clone();
-        let before = (0..PARTITIONS).map(|partition| world.lock().topic.at(partition).map_or(0, |at| at.end()));
+        let before =
+            (0..PARTITIONS).map(|partition| world.lock().topic.at(partition).map_or(0, |at| at.end()));
         let before: Vec<u64> = before.collect();
         tokio::spawn(async move {
             world.a_while(25_000).await;
@@ -226,7 +234,7 @@ impl Nemesis {
             let replay = Replay::new(site.log(&process), site.store(&process));
             let environment = site.environment(&process);
             if is_back {
-                let switched = switch::switch(&replay, Target::Before, IfDifferent::Refuse).await;
+                let switched = switch::switch(&replay, Target::Back, IfDifferent::Refuse).await;
                 site.world.tell(format_args!("switch back: {:?}", switched.as_ref().err()));
                 return match switched {
                     Ok(_) => site.world.mark(Mark::SwitchedBack),
@@ -250,6 +258,12 @@ impl Nemesis {
         let mut rng = inner.rng.fork();
         let Ok(at) = inner.topic.at_mut(partition) else { return };
         let offset = at.flip(&mut rng);
+        let versions = self.site.tables.versions();
+        let included = |version: &Version| {
+            let checkpoint = self.site.tables.checkpoint(*version, PartitionId(partition));
+            checkpoint.is_some_and(|checkpoint| Some(checkpoint.next_offset) > offset)
+        };
+        at.must_stop_at = offset.filter(|_| !versions.iter().any(included));
         drop(inner);
         self.site.world.tell(format_args!("a byte of {partition}@{offset:?} is changed"));
     }
@@ -262,6 +276,7 @@ impl Nemesis {
         let mut inner = self.site.world.lock();
         let Ok(at) = inner.topic.at_mut(partition) else { return };
         let offset = at.land_unreadable(bytes, now_ms);
+        at.must_stop_at = offset;
         drop(inner);
         self.site.world.tell(format_args!("a record of a newer format at {partition}@{offset:?}"));
     }
@@ -278,6 +293,7 @@ impl Nemesis {
         }
         let offset = rng.u64(at.end() / 2..at.end());
         at.is_truncated = true;
+        at.lose_what_is_under_way();
         at.cut_off(offset);
         drop(inner);
         self.site.world.tell(format_args!("an unclean election: {partition} ends at {offset}"));

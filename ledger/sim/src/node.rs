@@ -175,7 +175,8 @@ pub fn mark_of_halt(reason: &str) -> Option<Mark> {
     if reason.contains("damaged") || reason.contains("not a stockledger record") {
         return Some(Mark::StoppedAtChangedRecord);
     }
-    (reason.contains("ends at offset") || reason.contains("lost records")).then_some(Mark::StoppedAtShorterLog)
+    (reason.contains("ends at offset") || reason.contains("lost records"))
+        .then_some(Mark::StoppedAtShorterLog)
 }
 
 /// Whether faults of a kind are possible that make a process stop for good.
@@ -184,4 +185,3 @@ pub fn may_halt(world: &World, reason: &str) -> bool {
     let inner = world.lock();
     inner.faults.harms_the_log() || (inner.faults.has(Kind::Clocks) && reason.contains("clock of this node"))
 }
-

@@ -99,7 +99,8 @@ fn receipt(rng: &mut Rng) -> Vec<ReceiptLine> {
 }
 
 fn place(rng: &mut Rng) -> Command {
-    let line = |rng: &mut Rng| OrderedLine { sku: sku(rng), quantity: quantity(rng, 5), unit_price_minor: None };
+    let line =
+        |rng: &mut Rng| OrderedLine { sku: sku(rng), quantity: quantity(rng, 5), unit_price_minor: None };
     let lines = (0..rng.usize(1..4)).map(|_| line(rng)).collect();
     Command::PlaceOrder(PlaceOrder { order_id: order_id(rng), customer: None, currency: None, lines })
 }
@@ -118,7 +119,9 @@ fn take_back(rng: &mut Rng) -> Command {
 fn adjust(rng: &mut Rng) -> Command {
     let delta = Delta::new(if rng.bool() { -rng.i64(1..4) } else { rng.i64(1..4) }).expect("a difference");
     let expected_on_hand = rng.bool().then(|| Level::new(rng.i64(0..12)).expect("a level"));
-    Command::AdjustStock(AdjustStock { lines: vec![AdjustmentLine { sku: sku(rng), delta, expected_on_hand }] })
+    Command::AdjustStock(AdjustStock {
+        lines: vec![AdjustmentLine { sku: sku(rng), delta, expected_on_hand }],
+    })
 }
 
 fn count(rng: &mut Rng, at_position: Option<Position>) -> Command {

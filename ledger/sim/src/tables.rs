@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stockledger_projections::{
-    Activation, Changes, Checkpoint, Commit, Snapshot, Statement, Store, Version,
-    store::Error,
+    Activation, Changes, Checkpoint, Commit, Snapshot, Statement, Store, Version, store::Error,
 };
 use stockledger_schemas::Timestamp;
 
@@ -55,7 +54,12 @@ impl SimStore {
         Ok([Luck::RolledBack, Luck::ReplyLost, Luck::Late][self.world.below(3)])
     }
 
-    async fn leave<T>(&self, luck: Luck, done: Result<T, Error>, operation: &'static str) -> Result<T, Error> {
+    async fn leave<T>(
+        &self,
+        luck: Luck,
+        done: Result<T, Error>,
+        operation: &'static str,
+    ) -> Result<T, Error> {
         self.world.travel().await;
         self.gate.pass().await;
         if luck == Luck::ReplyLost {
@@ -104,7 +108,8 @@ impl Store for SimStore {
         let activated = self.transact("switch", self.tables.activate(expected, next)).await;
         let after = positions(&self.tables);
         self.world.tell(format_args!("switch {expected:?} -> {next:?}: {activated:?}"));
-        if matches!(activated, Ok(Activation::Activated)) && after.iter().zip(&before).any(|(now, then)| now < then)
+        if matches!(activated, Ok(Activation::Activated))
+            && after.iter().zip(&before).any(|(now, then)| now < then)
         {
             self.world.fail(format!("queries went back from {before:?} to {after:?}"));
         }

@@ -1,10 +1,12 @@
 //! The log itself, as the brokers have it: records, what was acknowledged of them, and what is still under way to them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use fastrand::Rng;
 use stockledger_log::{Delivery, Entry, Error, StoredRecord};
 use stockledger_schemas::PartitionId;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::mark::Mark;
 use crate::referee::Referee;
@@ -26,9 +28,15 @@ pub struct Partition {
     pub referee: Referee,
     /// From this offset on readers must not go: it was changed, or is of a newer format.
     pub unreadable_from: Option<u64>,
+    /// Tables must not include the record at this offset, because none did when it became unreadable.
+    pub must_stop_at: Option<u64>,
+    /// Raised by an unclean election: what is under way to the brokers then never arrives.
+    pub epoch: u64,
+    /// Whether a record landed that nobody can read past.
+    is_blocked: bool,
     /// Whether acknowledged records were lost: the log no longer keeps its promise.
     pub is_truncated: bool,
-    changed: watch::Sender<()>,
+    changed: Arc<Notify>,
 }
 
 /// What becomes of one append.
@@ -126,8 +134,11 @@ impl Partition {
             late: Vec::new(),
             referee: Referee::new(partition),
             unreadable_from: None,
+            must_stop_at: None,
+            is_blocked: false,
+            epoch: 0,
             is_truncated: false,
-            changed: watch::Sender::new(()),
+            changed: Arc::default(),
         }
     }
 
@@ -137,10 +148,10 @@ impl Partition {
         self.records.len() as u64
     }
 
-    /// Resolves, once, for every change after this call.
+    /// Tells of every change, in the order in which it was asked to.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    pub fn changes(&self) -> Arc<Notify> {
+        self.changed.clone()
     }
 
     /// At most so many records from `from` on.
@@ -175,7 +186,7 @@ impl Partition {
             Fate::Twice(_) => landed.marks.push(Mark::LandedTwice),
             _ => {}
         }
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         landed
     }
 
@@ -225,7 +236,8 @@ impl Partition {
 
     fn land(&mut self, entry: Entry, now_ms: i64, landed: &mut Landed) -> u64 {
         let offset = self.end();
-        if self.unreadable_from.is_none() || self.unreadable_from.is_some_and(|from| from < offset) {
+        // Nobody may read past a record that was never readable, so what stands behind it counts for nobody.
+        if !self.is_blocked {
             match self.referee.judge(offset, &entry.value) {
                 Ok(mark) => landed.marks.extend(mark),
                 Err(wrong) => landed.violation = landed.violation.take().or(Some(wrong)),
@@ -252,7 +264,7 @@ impl Partition {
         if rng.u32(..3) > 0 {
             landed.marks.push(Mark::LandedLate);
             self.land(entry, now_ms, &mut landed);
-            self.changed.send_replace(());
+            self.changed.notify_waiters();
         }
         landed
     }
@@ -269,7 +281,7 @@ impl Partition {
         bytes[at] ^= 1 << rng.u32(..8);
         record.value = Bytes::from(bytes);
         self.unreadable_from = Some(offset);
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         Some(offset)
     }
 
@@ -280,8 +292,9 @@ impl Partition {
         }
         let offset = self.end();
         self.records.push(StoredRecord { offset, key: Bytes::new(), value: bytes, appended_at_ms: now_ms });
+        self.is_blocked = true;
         self.unreadable_from = Some(offset);
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         Some(offset)
     }
 
@@ -296,7 +309,13 @@ impl Partition {
             let _ = referee.judge(record.offset, &record.value);
         }
         self.referee = referee;
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
+    }
+
+    /// Nothing that was sent before arrives any more.
+    pub fn lose_what_is_under_way(&mut self) {
+        self.epoch += 1;
+        self.late.clear();
     }
 
     /// Everything below this offset was acknowledged.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stockledger_log::{
-    Acknowledgement, Bounds, Delivery, Entry, Error, Log, Producer, Reader, StoredRecord,
-};
+use stockledger_log::{Acknowledgement, Bounds, Delivery, Entry, Error, Log, Producer, Reader, StoredRecord};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -110,7 +108,14 @@ async fn deliver(log: SimLog, partition: u16, mut handed_over: mpsc::Receiver<Ba
     while let Some((entries, acknowledge)) = handed_over.recv().await {
         if !log.is_plain {
             log.gate.pass().await;
+        }
+        let epoch = epoch(&log, partition);
+        if !log.is_plain {
             log.world.travel().await;
+        }
+        if epoch != self::epoch(&log, partition) {
+            silence(acknowledge);
+            continue;
         }
         match land(&log, partition, entries) {
             Heard::Nothing => silence(acknowledge),
@@ -119,6 +124,10 @@ async fn deliver(log: SimLog, partition: u16, mut handed_over: mpsc::Receiver<Ba
             }
         }
     }
+}
+
+fn epoch(log: &SimLog, partition: u16) -> u64 {
+    log.world.lock().topic.at(partition).map_or(0, |at| at.epoch)
 }
 
 fn land(log: &SimLog, partition: u16, entries: Vec<Entry>) -> Heard {
@@ -203,14 +212,16 @@ impl Reader for SimReader {
         let now = Instant::now();
         let deadline = now.checked_add(patience).unwrap_or(now + Duration::from_secs(1 << 30));
         loop {
-            let mut changed = self.log.world.lock().topic.at(self.partition)?.changes();
+            let changes = self.log.world.lock().topic.at(self.partition)?.changes();
+            let mut changed = std::pin::pin!(changes.notified());
+            changed.as_mut().enable();
             self.log.ask("read").await?;
             let records = self.look(max)?;
             if !records.is_empty() || max == 0 {
                 self.next += records.len() as u64;
                 return Ok(records);
             }
-            if timeout_at(deadline, changed.changed()).await.is_err() {
+            if timeout_at(deadline, changed).await.is_err() {
                 return Ok(Vec::new());
             }
         }
@@ -220,7 +231,8 @@ impl Reader for SimReader {
 impl SimReader {
     /// Sometimes fewer records than there are, as any log may give.
     fn look(&self, max: usize) -> Result<Vec<StoredRecord>, Error> {
-        let max = if self.log.is_plain || self.log.world.chance(0.7) { max } else { 1 + self.log.world.below(3) };
+        let fewer = !self.log.is_plain && self.log.world.chance(0.3);
+        let max = if fewer { max.min(1 + self.log.world.below(3)) } else { max };
         let records = self.log.world.lock().topic.at(self.partition)?.read(self.next, max);
         if records.is_empty() && self.log.world.lock().log_is_away {
             self.log.world.mark(Mark::LogAway);

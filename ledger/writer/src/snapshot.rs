@@ -73,11 +73,7 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    pub(crate) fn new(
-        environment: Arc<dyn Environment>,
-        options: &Options,
-        partition: PartitionId,
-    ) -> Self {
+    pub(crate) fn new(environment: Arc<dyn Environment>, options: &Options, partition: PartitionId) -> Self {
         let name = format!("partition-{partition}.snapshot");
         let path = options.snapshots.as_ref().map(|directory| directory.join(name));
         Self { environment, path, every: options.snapshot_every, saved_seq: 0, saving: None }

@@ -161,7 +161,9 @@ impl Writer {
 
     fn note_claim(&mut self, claim: &Claim, record: &StoredRecord, valid: bool) {
         let is_own = self.claim_awaited == Some(claim.nonce)
-            || (!keeps(Rule::ClaimKnownByNonce) && self.claim_awaited.is_some() && claim.node == self.options.node);
+            || (!keeps(Rule::ClaimKnownByNonce)
+                && self.claim_awaited.is_some()
+                && claim.node == self.options.node);
         if is_own {
             self.claim_awaited = None;
             self.claim_back = Some(ClaimBack { valid, appended_at_ms: record.appended_at_ms });

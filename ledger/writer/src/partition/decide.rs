@@ -34,8 +34,7 @@ impl Writer {
             self.answer_from_log(pending, seq);
             return None;
         }
-        let pending =
-            if keeps(Rule::OpenKeysWait) { self.open_keys.enter(pending)? } else { pending };
+        let pending = if keeps(Rule::OpenKeysWait) { self.open_keys.enter(pending)? } else { pending };
         let pending = self.with_what_it_needs(pending)?;
         // Also the decision's `recorded_at`: never before that of the last one.
         let clock = self.environment.now();

@@ -78,7 +78,6 @@ async fn verify(
 ) -> Option<String> {
     let mut reader = None;
     let mut read: VecDeque<(u64, Hash)> = VecDeque::from([(state.seq, state.hash)]);
-    let keep = usize::try_from(state.window).unwrap_or(usize::MAX).saturating_add(1);
     loop {
         let (seq, hash) = *confirmed.borrow_and_update();
         while state.seq < seq {
@@ -99,13 +98,16 @@ async fn verify(
                     Ok(admission) => state = admission.next,
                     Err(halt) => return Some(halt.to_string()),
                 }
-                if read.len() >= keep {
-                    read.pop_front();
+                if read.back() != Some(&(state.seq, state.hash)) {
+                    read.push_back((state.seq, state.hash));
                 }
-                read.push_back((state.seq, state.hash));
             }
         }
-        if !read.contains(&(seq, hash)) && read.front().is_some_and(|(oldest, _)| *oldest <= seq) {
+        // What is confirmed only grows, so nobody asks for these again.
+        while read.front().is_some_and(|(oldest, _)| *oldest < seq) {
+            read.pop_front();
+        }
+        if !read.contains(&(seq, hash)) {
             return Some(format!("decision {seq} was acknowledged but another one stands in the log"));
         }
         confirmed.changed().await.ok()?;
