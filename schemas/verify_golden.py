@@ -116,6 +116,9 @@ TAGGED = {
         (4, 1): ("item_registered", "sku:text name:text unit:text"),
         (5, 1): ("item_updated", "sku:text name:text unit:text"),
         (6, 1): ("note_recorded", ""),
+        (7, 1): ("key_created", "key_id:text name:text secret_hash:hash scopes:key_scope[] sites:text[]?"
+                 " expires_at:time?"),
+        (8, 1): ("key_revoked", "key_id:text"),
         (10, 1): ("stock_received", "lines:received_line[]"),
         (11, 1): ("stock_adjusted", "lines:adjusted_line[]"),
         (12, 1): ("stock_counted", "lines:counted_line[]"),
@@ -143,6 +146,9 @@ TAGGED = {
         (11, 1): ("unknown_hold", ""),
         (12, 1): ("exceeds_hold", "requested:uint? remaining:uint"),
         (13, 1): ("quantity_limit", "sku:text"),
+        (14, 1): ("key_exists", ""),
+        (15, 1): ("unknown_key", ""),
+        (16, 1): ("first_key_not_admin", ""),
     },
 }
 
@@ -158,7 +164,8 @@ CODES = {
     "disposition": numbered("restock damaged"),
     "order_status": numbered("placed partially_shipped shipped cancelled refused"),
     "command": numbered("open_site register_item receive_stock adjust_stock count_stock hold_stock release_hold"
-                        " place_order ship_order cancel_order return_order record_note"),
+                        " place_order ship_order cancel_order return_order record_note create_key revoke_key"),
+    "key_scope": numbered("stock:read stock:write order:place order:manage audit:read admin"),
 }
 
 

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::keys::Token;
 
 /// How long making a connection may take.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -28,6 +30,8 @@ pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub struct Client {
     /// Without a slash at its end.
     server: String,
+    /// What is sent as `Authorization`; marked as a secret, so that nothing prints it.
+    authorization: Option<HeaderValue>,
     http: legacy::Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -160,7 +164,18 @@ impl Client {
         connector.set_connect_timeout(Some(CONNECT_WITHIN));
         connector.set_nodelay(true);
         let http = legacy::Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { server: address.trim_end_matches('/').to_owned(), http })
+        Ok(Self { server: address.trim_end_matches('/').to_owned(), authorization: None, http })
+    }
+
+    /// The same client, showing an API key with every request.
+    #[must_use]
+    pub fn with_token(mut self, token: &Token) -> Self {
+        let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+        self.authorization = value.ok().map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        self
     }
 
     /// Reads a resource. `path` begins with a slash, its segments percent-encoded ([`segment`](crate::text::segment)).
@@ -271,6 +286,9 @@ impl Client {
         body: Option<Body>,
     ) -> Result<Request<Full<Bytes>>, Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.server));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
         for (name, value) in headers {
             request = request.header(name, value);
         }

@@ -68,7 +68,7 @@ pub struct Flags {
     /// Partitions of a ledger that is made new; one that exists keeps its own [default: 8]
     #[arg(long, global = true, value_name = "N", env = "STOCKLEDGER_PARTITIONS", hide_env_values = true)]
     pub partitions: Option<u16>,
-    /// Answer everybody who can reach this address, without keys and without TLS
+    /// Listen where others can reach it although there are no API keys or no TLS
     #[arg(
         long,
         global = true,
@@ -151,7 +151,7 @@ pub struct Settings {
     pub node: Setting<Name>,
     /// Partitions of a ledger that is made new.
     pub partitions: Setting<u16>,
-    /// Whether an address that others can reach may be answered without keys.
+    /// Whether an address that others can reach may be answered without API keys or without TLS.
     pub insecure: Setting<bool>,
 }
 
@@ -244,12 +244,20 @@ pub enum Error {
          projections_password_file have it"
     )]
     TwoPasswords,
-    /// Everybody could write to the ledger.
+    /// Everybody could write to the ledger, or listen to what others write.
     #[error(
-        "refusing to listen on {0}: others can reach it, and there are no keys yet to tell them apart. Listen on \
-         127.0.0.1, or say --insecure if whoever can reach that address may read and write everything"
+        "refusing to listen on {listen}, which others can reach: {}. Listen on 127.0.0.1 instead, or say --insecure if \
+         that is as it should be, as behind a proxy that does both",
+        lacks(*.has_keys, *.has_tls)
     )]
-    Insecure(SocketAddr),
+    Insecure {
+        /// Where.
+        listen: SocketAddr,
+        /// Whether callers are told apart there.
+        has_keys: bool,
+        /// Whether what is said there is kept from others.
+        has_tls: bool,
+    },
 }
 
 impl Settings {
@@ -303,13 +311,22 @@ impl Settings {
         })
     }
 
-    /// Refuses an address that others can reach, unless it is said that they may.
+    /// Whether others can reach the address, and nobody said that they may do as they like.
+    #[must_use]
+    pub const fn must_be_secure(&self) -> bool {
+        !(self.listen.value.ip().is_loopback() || self.insecure.value)
+    }
+
+    /// Refuses an address that others can reach, unless the ledger has API keys and the connection TLS, or it is said that
+    /// they may do as they like.
     ///
     /// # Errors
     /// [`Error::Insecure`].
-    pub fn check_listen(&self) -> Result<(), Error> {
-        let is_safe = self.listen.value.ip().is_loopback() || self.insecure.value;
-        if is_safe { Ok(()) } else { Err(Error::Insecure(self.listen.value)) }
+    pub const fn check_listen(&self, has_keys: bool, has_tls: bool) -> Result<(), Error> {
+        if self.must_be_secure() && !(has_keys && has_tls) {
+            return Err(Error::Insecure { listen: self.listen.value, has_keys, has_tls });
+        }
+        Ok(())
     }
 
     /// These settings with all data in another directory, whatever was said about log and read tables.
@@ -365,6 +382,21 @@ impl Settings {
             row("partitions", &self.partitions),
             row("insecure", &self.insecure),
         ]
+    }
+}
+
+/// What an address that others can reach needs and has not.
+const fn lacks(has_keys: bool, has_tls: bool) -> &'static str {
+    match (has_keys, has_tls) {
+        (false, false) => {
+            "the ledger has no API keys to tell them apart (`stockledger keys create` makes one), and without TLS others \
+             could read the keys on the way"
+        }
+        (false, true) => {
+            "the ledger has no API keys to tell them apart (`stockledger keys create --name NAME --scope admin` makes \
+             the first one)"
+        }
+        (true, _) => "without TLS others could read the API keys on the way",
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The rooms: [`http`] answers requests, [`cli`] is the command line, [`import`] brings real input in, [`config`] says
 //! how it is all set up, [`node`] starts and stops the parts, [`storage`] is the one place that knows which logs and
-//! which tables there are, [`versions`] looks after the versions of the tables.
+//! which tables there are, [`versions`] looks after the versions of the tables, [`keys`] tells callers apart.
 //! No rule of business and no SQL lives here.
 
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod config;
 pub mod data_dir;
 pub mod http;
 pub mod import;
+pub mod keys;
 pub mod node;
 pub mod storage;
 pub mod text;

@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{LogAddress, Roles, Settings, Source};
 use crate::data_dir::{self, Lock};
-use crate::http;
+use crate::http::{self, Gate};
+use crate::keys::Keyring;
 use crate::storage::{self, Access};
 use crate::versions::Versions;
 
@@ -101,6 +102,8 @@ pub struct Node {
     tables: Option<Tables>,
     audit: Audit,
     answers_queries: bool,
+    /// Ends the keyrings of the services of this node.
+    stop_keyrings: CancellationToken,
     _lock: Option<Lock>,
 }
 
@@ -168,6 +171,7 @@ impl Node {
             ledger,
             tables,
             answers_queries: roles.api,
+            stop_keyrings: CancellationToken::new(),
             _lock: lock,
         })
     }
@@ -208,9 +212,21 @@ impl Node {
         self.tables.as_ref()?.projector.as_ref().map(Projector::progress)
     }
 
-    /// The HTTP service of this node.
+    /// The HTTP service of this node for whoever can reach it over a network: as soon as the ledger has API keys, nobody comes
+    /// in without one. Begins to read which there are.
     #[must_use]
     pub fn app(&self) -> http::App {
+        let keyring = Keyring::follow(self.log.clone(), self.stop_keyrings.child_token());
+        self.app_behind(Gate::Keyed(keyring))
+    }
+
+    /// The same service for this process itself, which has the log and the tables in its hands anyway.
+    #[must_use]
+    pub fn app_for_itself(&self) -> http::App {
+        self.app_behind(Gate::Open)
+    }
+
+    fn app_behind(&self, gate: Gate) -> http::App {
         let (log, projections) = self.kinds;
         let node = http::Node {
             ledger_id: self.identity.ledger_id,
@@ -222,12 +238,13 @@ impl Node {
         let api = self.queries().filter(|_| self.answers_queries).cloned();
         let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
         let (writer, projector, audit) = (self.ledger.clone(), self.progress(), self.audit.proofs());
-        http::App::new(node, http::Roles { writer, projector, api, versions, audit })
+        http::App::new(node, http::Roles { writer, projector, api, versions, audit }, gate)
     }
 
     /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, all of it is
     /// signed for, the tables are left at a checkpoint, log and tables are closed.
     pub async fn stop(self) {
+        self.stop_keyrings.cancel();
         if let Some(ledger) = self.ledger {
             ledger.stop().await;
         }

@@ -137,6 +137,8 @@ fn fold_directory(view: &mut View, decision: &Decision, seq: i64, event: &Event)
             let (sku, name, unit) = (sku.clone(), name.clone(), unit.clone());
             view.set_item(ItemRow { sku, name, unit, seq, recorded_at });
         }
+        // Keys are read from the log by every node itself; no table has them.
+        Event::KeyCreated(_) | Event::KeyRevoked(_) => {}
         Event::NoteRecorded(_) | Event::CommandRefused(_) => {}
         _ => return Err(Reason::WrongScope { event: event.type_name() }),
     }
@@ -163,6 +165,8 @@ fn fold_site(step: &mut Step<'_>, event: &Event) -> Result<(), Reason> {
         Event::SiteRegistered(_)
         | Event::SiteRenamed(_)
         | Event::ItemRegistered(_)
-        | Event::ItemUpdated(_) => Err(Reason::WrongScope { event: event.type_name() }),
+        | Event::ItemUpdated(_)
+        | Event::KeyCreated(_)
+        | Event::KeyRevoked(_) => Err(Reason::WrongScope { event: event.type_name() }),
     }
 }

@@ -187,5 +187,27 @@ code!(
         ReturnOrder = 11 "return_order",
         /// Put a remark on record.
         RecordNote = 12 "record_note",
+        /// Open the ledger to somebody.
+        CreateKey = 13 "create_key",
+        /// Close it to somebody again.
+        RevokeKey = 14 "revoke_key",
+    }
+);
+
+code!(
+    /// What an API key allows. None of them includes another.
+    KeyScope, "key scope" {
+        /// Read sites, items, stock levels and orders.
+        StockRead = 1 "stock:read",
+        /// Receive, adjust, count, hold; describe items; put remarks on record.
+        StockWrite = 2 "stock:write",
+        /// Place orders.
+        OrderPlace = 3 "order:place",
+        /// Ship, cancel and take back.
+        OrderManage = 4 "order:manage",
+        /// Read who did what and why, checkpoints and proofs.
+        AuditRead = 5 "audit:read",
+        /// Open sites, make and revoke keys, rebuild read tables.
+        Admin = 6 "admin",
     }
 );

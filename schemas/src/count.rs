@@ -27,6 +27,8 @@ impl Event {
             | Self::ItemRegistered(_)
             | Self::ItemUpdated(_)
             | Self::NoteRecorded(_)
+            | Self::KeyCreated(_)
+            | Self::KeyRevoked(_)
             | Self::StockHeld(_)
             | Self::HoldReleased(_)
             | Self::CommandRefused(_) => 1,

@@ -3,14 +3,15 @@
 //! Every line that changes a balance carries the balances after it. So a reply is a pure function of one decision, and
 //! every reader can check its own arithmetic against the writer's.
 
-use crate::code::{CommandKind, Disposition, HoldReason};
+use crate::code::{CommandKind, Disposition, HoldReason, KeyScope};
 use crate::codec::{Decode, Encode};
+use crate::hash::Hash;
 use crate::order::Order;
 use crate::position::{PartitionId, Timestamp};
 use crate::quantity::{Balances, Delta, Level, Quantity};
 use crate::refusal::Refusal;
 use crate::tagged::tagged;
-use crate::text::{Currency, CustomerId, HoldId, Name, OrderId, SiteId, Sku, Unit};
+use crate::text::{Actor, Currency, CustomerId, HoldId, KeyId, Name, OrderId, SiteId, Sku, Unit};
 
 tagged!(
     /// What happened.
@@ -27,6 +28,10 @@ tagged!(
         ItemUpdated = 5 v 1 "item_updated",
         /// Somebody put a remark on record; nothing else changed.
         NoteRecorded = 6 v 1 "note_recorded",
+        /// Directory: an API key opens the ledger to somebody.
+        KeyCreated = 7 v 1 "key_created",
+        /// Directory: an API key opens nothing any more.
+        KeyRevoked = 8 v 1 "key_revoked",
         /// Goods came in.
         StockReceived = 10 v 1 "stock_received",
         /// What is on hand was changed by a difference.
@@ -103,6 +108,30 @@ pub struct ItemUpdated {
 /// See [`Event::NoteRecorded`]; the remark is the note of the decision.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Encode, Decode)]
 pub struct NoteRecorded {}
+
+/// See [`Event::KeyCreated`]. The key itself is nowhere but with its holder.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Encode, Decode)]
+pub struct KeyCreated {
+    /// The key.
+    pub key_id: KeyId,
+    /// Who acts with it: the actor of every decision that is made with this key.
+    pub name: Actor,
+    /// SHA-256 of the whole token. The token has 256 random bits, so its hash tells nothing of it.
+    pub secret_hash: Hash,
+    /// What it allows.
+    pub scopes: Vec<KeyScope>,
+    /// The sites that it allows it at; all of the ledger, now and later, if absent.
+    pub sites: Option<Vec<SiteId>>,
+    /// From when on it is of no use; never, if absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// See [`Event::KeyRevoked`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Encode, Decode)]
+pub struct KeyRevoked {
+    /// The key.
+    pub key_id: KeyId,
+}
 
 /// See [`Event::StockReceived`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Encode, Decode)]

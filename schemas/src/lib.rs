@@ -26,7 +26,7 @@ pub mod snapshot;
 mod tagged;
 pub mod text;
 
-pub use code::{CommandKind, Disposition, HoldReason, OrderStatus, Reason};
+pub use code::{CommandKind, Disposition, HoldReason, KeyScope, OrderStatus, Reason};
 pub use event::Event;
 pub use hash::Hash;
 pub use order::{Order, OrderLine};
@@ -35,6 +35,6 @@ pub use quantity::{Balances, Delta, Level, Quantity};
 pub use record::{Claim, Context, Decision, Genesis, LedgerId, Nonce, Record, Reference, Request, Scope};
 pub use refusal::Refusal;
 pub use text::{
-    Actor, CorrelationId, Currency, CustomerId, HoldId, IdempotencyKey, Name, Note, OrderId, ReferenceId,
-    ReferenceType, SiteId, Sku, Unit,
+    Actor, CorrelationId, Currency, CustomerId, HoldId, IdempotencyKey, KeyId, Name, Note, OrderId,
+    ReferenceId, ReferenceType, SiteId, Sku, Unit,
 };

@@ -4,6 +4,8 @@
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// Most lines of one command. A line takes at most about 250 bytes of a record, so the largest command fits in one.
 pub const LINES_MAX: usize = 2_000;
+/// Most sites of one API key that is not for all of them.
+pub const KEY_SITES_MAX: usize = 100;
 /// Most events of one decision.
 pub const EVENTS_MAX: usize = 16;
 /// Largest quantity, balance or price: 2^53 - 1, so that a JSON number survives JavaScript.

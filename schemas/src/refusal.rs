@@ -37,6 +37,12 @@ tagged!(
         ExceedsHold = 12 v 1 "exceeds_hold",
         /// A balance would go beyond the largest quantity.
         QuantityLimit = 13 v 1 "quantity_limit",
+        /// An API key with this id exists.
+        KeyExists = 14 v 1 "key_exists",
+        /// No API key with this id exists.
+        UnknownKey = 15 v 1 "unknown_key",
+        /// The first API key of a ledger must allow to make others.
+        FirstKeyNotAdmin = 16 v 1 "first_key_not_admin",
     }
 );
 
@@ -145,3 +151,15 @@ pub struct QuantityLimit {
     /// Of which SKU.
     pub sku: Sku,
 }
+
+/// See [`Refusal::KeyExists`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Encode, Decode)]
+pub struct KeyExists {}
+
+/// See [`Refusal::UnknownKey`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Encode, Decode)]
+pub struct UnknownKey {}
+
+/// See [`Refusal::FirstKeyNotAdmin`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Encode, Decode)]
+pub struct FirstKeyNotAdmin {}

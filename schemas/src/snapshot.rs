@@ -9,17 +9,17 @@
 
 use stockledger_rules::{Rule, keeps};
 
-use crate::code::HoldReason;
+use crate::code::{HoldReason, KeyScope};
 use crate::codec::{self, Decode, Encode};
 use crate::hash::Hash;
 use crate::order::Order;
 use crate::position::{PartitionId, Timestamp};
 use crate::quantity::{Level, Quantity};
 use crate::record::LedgerId;
-use crate::text::{HoldId, Name, SiteId, Sku, Unit};
+use crate::text::{HoldId, KeyId, Name, SiteId, Sku, Unit};
 
 const MAGIC: &[u8; 8] = b"SLSNAP\0\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 44;
 
 /// Everything that a writer needs to go on without reading the log from its beginning.
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub directory_sites: Vec<DirectorySite>,
     /// The directory's items.
     pub directory_items: Vec<DirectoryItem>,
+    /// The directory's API keys.
+    pub directory_keys: Vec<DirectoryKey>,
     /// The sites that are open here.
     pub sites: Vec<Site>,
     /// Hash of every idempotency key, and the decision made for it.
@@ -85,6 +87,19 @@ pub struct DirectoryItem {
     pub unit: Unit,
     /// The decision that touched it last.
     pub seq: u64,
+}
+
+/// An API key of the directory, as far as decisions look at it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct DirectoryKey {
+    /// The key.
+    pub key_id: KeyId,
+    /// What it allows.
+    pub scopes: Vec<KeyScope>,
+    /// The decision that made it.
+    pub created_seq: u64,
+    /// The decision that revoked it.
+    pub revoked_seq: Option<u64>,
 }
 
 /// An open site.

@@ -103,6 +103,10 @@ fn is_code(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
+fn is_lower(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
 fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !text.starts_with(' ') && !text.ends_with(' ')
 }
@@ -134,6 +138,10 @@ text!(
 text!(
     /// Who did it: taken from the credential, never from a body.
     Actor, "an actor", 64, is_printable, "1 to 64 printable ASCII characters without a space at either end"
+);
+text!(
+    /// The id of an API key, which stands in its token and is no secret. Unique in its ledger.
+    KeyId, "a key_id", 32, |text| text.len() >= 8 && is_lower(text), "8 to 32 characters of a-z 0-9"
 );
 text!(
     /// The caller's key that makes a command idempotent; its scope is the site.

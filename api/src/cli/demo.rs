@@ -44,7 +44,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let directory =
         if named { context.settings.data_dir.value.clone() } else { temporary.path().to_path_buf() };
     let settings = context.settings.moved_to(&directory);
-    settings.check_listen()?;
+    // A ledger of its own, which has no keys.
+    settings.check_listen(false, false)?;
     let context = Context { settings, format: context.format };
     let listener = if args.exit { None } else { Some(serve::bind(&context).await?) };
     let node = Node::start(&context.settings, Roles::ALL, None).await?;
@@ -77,7 +78,7 @@ async fn show(node: &Node, context: &Context, scratch: &std::path::Path) -> Resu
         actor: local_actor()?,
     };
     let report = into_node(options, node).await?;
-    let answers = Answers::Local(http::router(node.app()));
+    let answers = Answers::Local(http::router(node.app_for_itself()));
     let refused = example(&answers, "refused").await?;
     let shipped = example(&answers, "shipped").await?;
     let comparison = replay_and_compare(node, scratch).await?;

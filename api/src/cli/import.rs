@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use stockledger_schemas::{Actor, SiteId};
 
-use super::health::client_failure;
 use super::output::{self, Format, Progress};
 use super::read::Server;
 use super::{Context, Exit, Failure};
-use crate::client::Client;
 use crate::config::Roles;
 use crate::http::LOCAL_ACTOR;
 use crate::import::{self, Local, OpeningStock, Options, Remote, Report, Source, Target};
@@ -58,11 +56,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         force: args.force,
         actor: local_actor()?,
     };
-    let report = match &args.server.server {
-        Some(url) => {
-            let client = Client::new(url).map_err(client_failure)?;
-            with_progress(options, &Remote::new(client)).await?
-        }
+    let report = match args.server.client()? {
+        Some(client) => with_progress(options, &Remote::new(client)).await?,
         None => {
             let node = Node::start(&context.settings, Roles::ALL, None).await?;
             let report = into_node(options, &node).await;

@@ -11,6 +11,7 @@ mod export;
 mod health;
 mod import;
 mod init;
+mod keys;
 mod output;
 mod past;
 mod projections;
@@ -76,6 +77,9 @@ enum Command {
     /// Find out how something came to be; get and check signed checkpoints and proofs
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Print the decisions of the log
     Tail(tail::Args),
     /// Print raw records of the log as JSON
@@ -156,9 +160,16 @@ impl From<crate::storage::Error> for Failure {
 impl From<crate::config::Error> for Failure {
     fn from(error: crate::config::Error) -> Self {
         let exit = match &error {
-            crate::config::Error::Insecure(_) => Exit::UnsafeSetup,
+            crate::config::Error::Insecure { .. } => Exit::UnsafeSetup,
             _ => Exit::Usage,
         };
+        Self::new(exit, error)
+    }
+}
+
+impl From<crate::keys::ScanError> for Failure {
+    fn from(error: crate::keys::ScanError) -> Self {
+        let exit = if error.is_passing() { Exit::NotReady } else { Exit::UnsafeSetup };
         Self::new(exit, error)
     }
 }
@@ -230,6 +241,7 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Stock(command) => read::stock(command, context).await,
         Command::Order(command) => read::order(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
+        Command::Keys(command) => keys::run(command, context).await,
         Command::Tail(args) => tail::run(args, context).await,
         Command::Decode(args) => decode::run(&args),
         Command::Health(server) => health::run(server, context).await,

@@ -1,10 +1,15 @@
 //! Looking at stock and orders. The answers are those of the HTTP interface, from a server or, without one, from the
 //! read tables of the local data directory.
 
+use std::env::VarError;
+use std::path::PathBuf;
+
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use stockledger_schemas::IdempotencyKey;
 use tower::ServiceExt;
 
 use super::output::{self, Format, cell};
@@ -12,7 +17,9 @@ use super::past::Past;
 use super::{Context, Exit, Failure};
 use crate::client::Client;
 use crate::config::Roles;
+use crate::http::headers::IDEMPOTENCY_KEY;
 use crate::http::{self, Code};
+use crate::keys::{InvalidToken, Token};
 use crate::node::Node;
 use crate::text::segment;
 
@@ -24,6 +31,47 @@ pub(super) struct Server {
     /// Ask this server, such as http://127.0.0.1:7070 [default: read the local data directory]
     #[arg(long, value_name = "URL")]
     pub(super) server: Option<String>,
+    /// File with the API key for it; STOCKLEDGER_API_KEY may hold the key instead
+    #[arg(long, value_name = "FILE", env = "STOCKLEDGER_API_KEY_FILE", hide_env_values = true)]
+    api_key_file: Option<PathBuf>,
+}
+
+/// Not a flag: what stands on a command line can be seen by everybody on the machine.
+const API_KEY_VARIABLE: &str = "STOCKLEDGER_API_KEY";
+
+impl Server {
+    /// A client of the server, if one is named.
+    pub(super) fn client(&self) -> Result<Option<Client>, Failure> {
+        self.server.as_deref().map(|url| self.client_of(url)).transpose()
+    }
+
+    /// A client of the server at this address, with the API key that was given.
+    pub(super) fn client_of(&self, url: &str) -> Result<Client, Failure> {
+        let client = Client::new(url).map_err(super::health::client_failure)?;
+        Ok(match self.token()? {
+            Some(token) => client.with_token(&token),
+            None => client,
+        })
+    }
+
+    /// The file goes before the environment, as flags do.
+    fn token(&self) -> Result<Option<Token>, Failure> {
+        let parsed = |place: &str, text: &str| match text.trim().parse() {
+            Ok(token) => Ok(Some(token)),
+            Err(error @ InvalidToken) => Err(Failure::text(Exit::Usage, format!("{place} holds {error}"))),
+        };
+        if let Some(path) = &self.api_key_file {
+            let place = path.display().to_string();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::text(Exit::Usage, format!("reading {place}: {error}")))?;
+            return parsed(&place, &text);
+        }
+        match std::env::var(API_KEY_VARIABLE) {
+            Ok(text) => parsed(API_KEY_VARIABLE, &text),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => parsed(API_KEY_VARIABLE, ""),
+        }
+    }
 }
 
 /// Stock levels and movements.
@@ -192,16 +240,32 @@ impl Source {
                 let request = Request::get(path)
                     .body(Body::empty())
                     .map_err(|error| Failure::new(Exit::Usage, error))?;
-                let Ok(response) = router.clone().oneshot(request).await;
-                let status = response.status();
-                let body = response
-                    .into_body()
-                    .collect()
-                    .await
-                    .map_err(|error| Failure::new(Exit::Failed, error))?;
-                let value: Value = serde_json::from_slice(&body.to_bytes())
-                    .map_err(|error| Failure::new(Exit::Failed, error))?;
-                if status.is_success() { Ok(value) } else { Err(refused(status, &value)) }
+                ask(router, request).await
+            }
+        }
+    }
+
+    /// Has a command done, and gives its answer.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        key: &IdempotencyKey,
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        let failed = |error: axum::http::Error| Failure::new(Exit::Failed, error);
+        match self {
+            Self::Remote(client) => {
+                let key = HeaderValue::try_from(key.as_str()).map_err(|error| failed(error.into()))?;
+                let posted = client.post_json(path, vec![(IDEMPOTENCY_KEY, key)], body).await;
+                posted.map_err(super::health::client_failure)
+            }
+            Self::Local(router) => {
+                let request = Request::post(path)
+                    .header(IDEMPOTENCY_KEY, key.as_str())
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(Body::from(body.to_string()))
+                    .map_err(failed)?;
+                ask(router, request).await
             }
         }
     }
@@ -234,19 +298,28 @@ impl Source {
     }
 }
 
+/// Asks a service of this process.
+async fn ask(router: &axum::Router, request: Request<Body>) -> Result<Value, Failure> {
+    let Ok(response) = router.clone().oneshot(request).await;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(|error| Failure::new(Exit::Failed, error))?;
+    let value: Value =
+        serde_json::from_slice(&body.to_bytes()).map_err(|error| Failure::new(Exit::Failed, error))?;
+    if status.is_success() { Ok(value) } else { Err(refused(status, &value)) }
+}
+
 /// Opens the source, asks it, and closes it again.
 pub(super) async fn with_source<T>(
     server: &Server,
     context: &Context,
     ask: impl AsyncFnOnce(&Source) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if let Some(url) = &server.server {
-        let client = Client::new(url).map_err(super::health::client_failure)?;
+    if let Some(client) = server.client()? {
         return ask(&Source::Remote(client)).await;
     }
     let roles = Roles { writer: false, projector: false, api: true };
     let node = Node::start(&context.settings, roles, None).await?;
-    let answer = ask(&Source::Local(http::router(node.app()))).await;
+    let answer = ask(&Source::Local(http::router(node.app_for_itself()))).await;
     node.stop().await;
     answer
 }
@@ -255,6 +328,8 @@ fn refused(status: StatusCode, problem: &Value) -> Failure {
     let code = problem.get("code").and_then(Value::as_str).unwrap_or_default();
     let exit = match Code::from_name(code) {
         Some(Code::AuditInconsistent) => Exit::VerificationFailed,
+        Some(Code::KeyExists | Code::UnknownKey | Code::FirstKeyNotAdmin) => Exit::Refused,
+        Some(Code::ValidationFailed) => Exit::Usage,
         _ if status == StatusCode::SERVICE_UNAVAILABLE => Exit::NotReady,
         _ => Exit::Failed,
     };

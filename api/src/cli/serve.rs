@@ -8,14 +8,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, Exit, Failure, output};
-use crate::http;
+use crate::config::Settings;
 use crate::node::Node;
+use crate::storage::{self, Access};
+use crate::{http, keys};
 
 /// A supervisor kills what has not ended after 30 s; this leaves it nothing to kill.
 const STOP_WITHIN: Duration = Duration::from_secs(24);
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
-    context.settings.check_listen()?;
+    check_listen(&context.settings).await?;
     let listener = bind(context).await?;
     let node = Node::start(&context.settings, context.settings.roles.value, advertised(&listener)).await?;
     output::say(format!(
@@ -26,6 +28,24 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         context.settings.data_dir.value.display(),
     ));
     until_signal(node, listener).await
+}
+
+/// Refuses an address that others can reach without API keys or TLS, before anything is started.
+async fn check_listen(settings: &Settings) -> Result<(), Failure> {
+    let has_tls = false;
+    let has_keys = settings.must_be_secure() && has_keys(settings).await?;
+    Ok(settings.check_listen(has_keys, has_tls)?)
+}
+
+/// Whether callers are told apart: from the first key on nobody comes in without one. A ledger that is yet to be made has none.
+async fn has_keys(settings: &Settings) -> Result<bool, Failure> {
+    let log = match storage::open_log(settings, Access::Read).await {
+        Err(storage::Error::NoLedger { .. }) => return Ok(false),
+        opened => opened?,
+    };
+    let has_keys = keys::was_any_created(log.as_ref()).await;
+    log.close().await;
+    Ok(has_keys?)
 }
 
 pub(super) async fn bind(context: &Context) -> Result<TcpListener, Failure> {

@@ -4,23 +4,25 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use stockledger_audit::{Proofs, SignedCheckpoint};
-use stockledger_schemas::{Hash, LedgerId, PartitionId, Position};
+use stockledger_schemas::{Hash, KeyScope, LedgerId, PartitionId, Position};
 
 use crate::http::App;
+use crate::http::access::{Access, Routes};
 use crate::http::headers::set_position;
 use crate::http::problem::{Code, Problem};
 use crate::http::read::respond;
 use crate::http::segments::{NoParameters, Parameters};
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new()
-        .route("/v1/audit/checkpoint", get(checkpoint))
-        .route("/v1/audit/proof", get(proof))
-        .route("/v1/audit/consistency", get(consistency))
-        .route("/v1/audit/key", get(key))
+/// A proof has the record that it proves, of whatever site.
+pub(super) fn routes() -> Routes {
+    let access = Access::AllSites(KeyScope::AuditRead);
+    Routes::new()
+        .get("/v1/audit/checkpoint", access, checkpoint)
+        .get("/v1/audit/proof", access, proof)
+        .get("/v1/audit/consistency", access, consistency)
+        .get("/v1/audit/key", access, key)
 }
 
 #[derive(Debug, Deserialize)]

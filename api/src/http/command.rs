@@ -10,14 +10,15 @@ use bytes::Bytes;
 use http_body_util::LengthLimitError;
 use hyper::body::Body as _;
 use stockledger_domain::{Checked, Command};
-use stockledger_schemas::{HoldId, OrderId, Scope, SiteId, Sku};
+use stockledger_schemas::{Actor, HoldId, KeyId, OrderId, Scope, SiteId, Sku};
 use stockledger_writer::Reply;
 
+use crate::http::access::{Access, Caller};
 use crate::http::body::{Body, parse};
 use crate::http::headers::{idempotency_key, set_decided};
 use crate::http::problem::{Code, Problem};
 use crate::http::segments::{NoParameters, Parameters, Segments};
-use crate::http::{App, actor, render};
+use crate::http::{App, render};
 
 /// Longest body of a command.
 pub const BODY_BYTES_MAX: usize = 2 << 20;
@@ -26,6 +27,9 @@ pub const BODY_BYTES_MAX: usize = 2 << 20;
 pub(super) trait Input: Body {
     /// The ids in the path, in its order.
     type Target: Target;
+
+    /// What the command needs, by its route and in bulk.
+    const ACCESS: Access;
 
     /// Whether the command needs an idempotency key. Those that state how something is to be do not.
     const IS_KEYED: bool = true;
@@ -78,6 +82,19 @@ macro_rules! target {
     };
 }
 
+impl Target for () {
+    fn take(_: &mut Ids) -> Result<Self, &'static str> {
+        Ok(())
+    }
+}
+
+/// Keys are not made or revoked in bulk, so no line has their id.
+impl Target for KeyId {
+    fn take(_: &mut Ids) -> Result<Self, &'static str> {
+        Err("key_id")
+    }
+}
+
 target! { SiteId => site Sku => sku OrderId => order_id HoldId => hold_id }
 
 impl<A: Target, B: Target> Target for (A, B) {
@@ -91,25 +108,35 @@ pub(super) async fn command<I: Input>(
     State(app): State<App>,
     Segments(target): Segments<I::Target>,
     Parameters(NoParameters {}): Parameters<NoParameters>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
+    respond(&submit::<I>(&app, target, &caller, request).await?)
+}
+
+/// Has a command decided.
+pub(super) async fn submit<I: Input>(
+    app: &App,
+    target: I::Target,
+    caller: &Caller,
+    request: Request,
+) -> Result<Reply, Problem> {
     let ledger = app.ledger()?;
     let (parts, body) = request.into_parts();
     let key = if I::IS_KEYED { Some(idempotency_key(&parts.headers)?) } else { None };
     let body = read_body(&parts.headers, body).await?;
-    let reply = ledger.submit(checked::<I>(target, &body)?, key).await?;
-    respond(&reply)
+    Ok(ledger.submit(checked::<I>(target, &body, caller.actor())?, key).await?)
 }
 
 /// The command that ids and a body make.
-pub(super) fn checked<I: Input>(target: I::Target, body: &[u8]) -> Result<Checked, Problem> {
+pub(super) fn checked<I: Input>(target: I::Target, body: &[u8], actor: &Actor) -> Result<Checked, Problem> {
     let body = match body {
         [] if I::BODY_IS_OPTIONAL => b"{}",
         [] => return Err(Problem::new(Code::MalformedRequest, "the body is missing; send a JSON object")),
         body => body,
     };
     let mut input: I = parse(body)?;
-    let context = input.take_context(actor()?);
+    let context = input.take_context(actor.clone());
     let (scope, command) = input.into_command(target);
     Checked::new(scope, command, context).map_err(Problem::invalid)
 }
@@ -151,7 +178,7 @@ pub(super) fn require_media_type(headers: &HeaderMap, media_types: &[&str]) -> R
 }
 
 /// The answer that a decision stands for.
-fn respond(reply: &Reply) -> Result<Response, Problem> {
+pub(super) fn respond(reply: &Reply) -> Result<Response, Problem> {
     let resource = render::resource(reply)?;
     let body = serde_json::to_vec(&resource).map_err(Problem::internal)?;
     let mut response = Response::new(HttpBody::from(body));

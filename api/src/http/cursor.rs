@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stockledger_projections::MovementKey;
 use stockledger_projections::views::AsOf;
-use stockledger_schemas::{Hash, SiteId, Sku, Timestamp};
+use stockledger_schemas::{Hash, KeyId, SiteId, Sku, Timestamp};
 
 use crate::http::problem::{Code, Problem};
 
@@ -34,6 +34,16 @@ impl Key for SiteId {
 }
 
 impl Key for Sku {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::new(text).ok()
+    }
+}
+
+impl Key for KeyId {
     fn write(&self) -> String {
         self.to_string()
     }

@@ -1,23 +1,24 @@
 //! `/v1/items`: descriptions of what is counted.
 
 use axum::response::Response;
-use axum::routing::get;
 use stockledger_domain::Command;
 use stockledger_domain::command::RegisterItem;
-use stockledger_schemas::{Name, Reason, Scope, Sku, Unit};
+use stockledger_schemas::{KeyScope, Name, Reason, Scope, Sku, Unit};
 
-use crate::http::App;
+use crate::http::access::{Access, Routes};
 use crate::http::body::body;
-use crate::http::command::{Input, command};
+use crate::http::command::Input;
 use crate::http::list::{List, ListParameters};
 use crate::http::problem::{Code, Problem};
 use crate::http::read::{Reader, respond_at};
 use crate::http::segments::{NoParameters, Parameters, Segments};
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new()
-        .route("/v1/items", get(list))
-        .route("/v1/items/{sku}", get(show).put(command::<RegisterItemBody>))
+/// Descriptions are the same at all sites, so every key that reads reads them, and only one for all sites changes them.
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/items", Access::OwnSites(KeyScope::StockRead), list)
+        .get("/v1/items/{sku}", Access::OwnSites(KeyScope::StockRead), show)
+        .put_command::<RegisterItemBody>("/v1/items/{sku}")
 }
 
 body! {
@@ -37,6 +38,7 @@ fn each() -> Unit {
 impl Input for RegisterItemBody {
     type Target = Sku;
 
+    const ACCESS: Access = Access::AllSites(KeyScope::StockWrite);
     const IS_KEYED: bool = false;
 
     fn into_command(self, sku: Sku) -> (Scope, Command) {

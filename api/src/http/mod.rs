@@ -5,12 +5,13 @@
 //! [`Problem`]. Absent on purpose: rules of the business and SQL.
 //!
 //! ```text
-//! request -> edge (id, panics) -> route -> ids, headers, body -> Checked -> Ledger -> Decision -> render
+//! request -> edge (id, panics) -> route -> guard (who, what, where) -> ids, headers, body -> Checked -> Ledger -> Decision -> render
 //!                                       -> ids, query string -> wait for a position -> Queries -> view as JSON
 //! ```
 //!
 //! Start reading at [`router`], then `command.rs` for what commands and `read.rs` for what reads have in common.
 
+mod access;
 mod as_of;
 mod audit;
 mod body;
@@ -20,6 +21,7 @@ mod cursor;
 mod edge;
 pub mod headers;
 mod items;
+mod keys;
 mod list;
 mod operation;
 mod orders;
@@ -40,17 +42,19 @@ use std::sync::Arc;
 use axum::Router;
 use stockledger_audit::Proofs;
 use stockledger_projections::{Progress, Queries};
-use stockledger_schemas::{Actor, LedgerId};
+use stockledger_schemas::LedgerId;
 use stockledger_writer::{Environment, Ledger};
 
+use crate::http::access::Routes;
 use crate::versions::Versions;
 
+pub use access::{Access, Gate, Route};
 pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
 pub use problem::{Code, Problem};
 pub use server::{DRAIN_MAX, serve};
 
-/// Who every command is done by, as long as there are no credentials to tell callers apart.
+/// Who every command is done by, as long as the ledger has no keys to tell callers apart.
 pub const LOCAL_ACTOR: &str = "local";
 
 /// What this node is, for those who ask.
@@ -90,13 +94,18 @@ pub struct App(Arc<Parts>);
 struct Parts {
     node: Node,
     roles: Roles,
+    gate: Gate,
 }
 
 impl App {
-    /// The state of a node that plays these roles.
+    /// The state of a node that plays these roles, and who may come in.
     #[must_use]
-    pub fn new(node: Node, roles: Roles) -> Self {
-        Self(Arc::new(Parts { node, roles }))
+    pub fn new(node: Node, roles: Roles, gate: Gate) -> Self {
+        Self(Arc::new(Parts { node, roles, gate }))
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.0.gate
     }
 
     fn node(&self) -> &Node {
@@ -141,24 +150,31 @@ impl App {
     }
 }
 
-/// Who does what the request asks for.
-fn actor() -> Result<Actor, Problem> {
-    Actor::new(LOCAL_ACTOR).map_err(Problem::internal)
+/// Every route of the service.
+fn all_routes() -> Routes {
+    sites::routes()
+        .and(items::routes())
+        .and(stock::routes())
+        .and(stock_levels::routes())
+        .and(orders::routes())
+        .and(bulk::routes())
+        .and(audit::routes())
+        .and(keys::routes())
+        .and(operation::routes())
+        .and(projections::routes())
+        .and(problem::pages::routes())
 }
 
-/// Every route of the service.
+/// Every route of the service, with what it needs.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    all_routes().declared()
+}
+
+/// The service.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .merge(sites::router())
-        .merge(items::router())
-        .merge(stock::router())
-        .merge(stock_levels::router())
-        .merge(orders::router())
-        .merge(bulk::router())
-        .merge(audit::router())
-        .merge(operation::router())
-        .merge(projections::router())
-        .merge(problem::pages::router())
+    all_routes()
+        .guarded(&app)
         .fallback(edge::unknown_route)
         .method_not_allowed_fallback(edge::method_not_allowed)
         .layer(axum::middleware::from_fn(edge::edge))

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::get;
 use serde::Serialize;
 use serde_json::json;
 use stockledger_projections::{Activity, Status};
@@ -11,22 +10,24 @@ use stockledger_schemas::limits::{LINES_MAX, QUANTITY_MAX};
 use stockledger_schemas::{PartitionId, Position};
 use stockledger_writer::{PartitionStatus, WriterState};
 
+use crate::http::access::{Access, Gate, Routes};
 use crate::http::list::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::http::page::{self, Page};
 use crate::http::problem::{Code, Problem};
 use crate::http::read::{WAIT_MAX, respond};
 use crate::http::segments::{NoParameters, Parameters};
 use crate::http::{App, BULK_IN_FLIGHT_MAX, BULK_LINE_BYTES_MAX, COMMAND_BODY_BYTES_MAX};
+use crate::keys::Reading;
 
 /// What a remembered idempotency key costs in memory, about.
 const BYTES_PER_KEY: u32 = 28;
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new()
-        .route("/", get(front))
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
-        .route("/v1/info", get(info))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/", Access::Open, front)
+        .get("/livez", Access::Open, livez)
+        .get("/readyz", Access::Open, readyz)
+        .get("/v1/info", Access::AnyKey, info)
 }
 
 async fn front(headers: HeaderMap) -> Response {
@@ -81,6 +82,9 @@ async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
     }
     if let Some(queries) = &roles.api {
         checks.push(api_check(queries.positions().await.is_ok()));
+    }
+    if let Gate::Keyed(keyring) = app.gate() {
+        checks.push(keys_check(keyring.reading()));
     }
     match checks.iter().find(|check| !check.ready) {
         None => respond(None, &json!({ "status": "ready", "checks": checks })),
@@ -139,6 +143,25 @@ fn api_check(ready: bool) -> Check {
         position: None,
         lag_records: None,
         code: Code::ProjectionUnavailable,
+    }
+}
+
+fn keys_check(reading: Reading) -> Check {
+    let (state, reason) = match reading {
+        Reading::Begun => ("reading", None),
+        Reading::Following => ("following", None),
+        Reading::Retrying { reason } => ("retrying", Some(reason)),
+        Reading::Halted { reason } => ("halted", Some(reason)),
+    };
+    Check {
+        role: "keyring",
+        partition: None,
+        ready: state == "following",
+        state,
+        reason,
+        position: None,
+        lag_records: None,
+        code: Code::KeysUnread,
     }
 }
 

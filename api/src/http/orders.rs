@@ -1,7 +1,6 @@
 //! `/v1/sites/{site}/orders`: orders, their steps, and how each came to be what it is.
 
 use axum::response::Response;
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use stockledger_domain::Command;
 use stockledger_domain::command::{
@@ -10,26 +9,27 @@ use stockledger_domain::command::{
 use stockledger_projections::Axis;
 use stockledger_projections::views::{Answer, AsOf, Stale};
 use stockledger_schemas::{
-    Currency, CustomerId, OrderId, OrderStatus, Position, Reason, Scope, SiteId, Timestamp,
+    Currency, CustomerId, KeyScope, OrderId, OrderStatus, Position, Reason, Scope, SiteId, Timestamp,
 };
 
-use crate::http::App;
+use crate::http::access::{Access, Routes};
 use crate::http::as_of::{Moment, Occurred, Past};
 use crate::http::body::{body, objects, optional_objects};
-use crate::http::command::{Input, command};
+use crate::http::command::Input;
 use crate::http::list::{Limit, List, ListParameters};
 use crate::http::problem::{Code, Problem};
 use crate::http::read::{Reader, With, respond, respond_at};
 use crate::http::segments::{Parameters, Segments};
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new()
-        .route("/v1/sites/{site}/orders", get(list).post(command::<OrderBody>))
-        .route("/v1/sites/{site}/orders/{order_id}", get(show))
-        .route("/v1/sites/{site}/orders/{order_id}/trail", get(trail))
-        .route("/v1/sites/{site}/orders/{order_id}/shipments", post(command::<ShipmentBody>))
-        .route("/v1/sites/{site}/orders/{order_id}/cancellation", post(command::<CancellationBody>))
-        .route("/v1/sites/{site}/orders/{order_id}/returns", post(command::<ReturnBody>))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/sites/{site}/orders", Access::AtSite(KeyScope::StockRead), list)
+        .post_command::<OrderBody>("/v1/sites/{site}/orders")
+        .get("/v1/sites/{site}/orders/{order_id}", Access::AtSite(KeyScope::StockRead), show)
+        .get("/v1/sites/{site}/orders/{order_id}/trail", Access::AtSite(KeyScope::AuditRead), trail)
+        .post_command::<ShipmentBody>("/v1/sites/{site}/orders/{order_id}/shipments")
+        .post_command::<CancellationBody>("/v1/sites/{site}/orders/{order_id}/cancellation")
+        .post_command::<ReturnBody>("/v1/sites/{site}/orders/{order_id}/returns")
 }
 
 body! {
@@ -45,6 +45,8 @@ body! {
 
 impl Input for OrderBody {
     type Target = SiteId;
+
+    const ACCESS: Access = Access::AtSite(KeyScope::OrderPlace);
 
     fn into_command(self, site: SiteId) -> (Scope, Command) {
         let Self { order_id, customer, currency, lines, .. } = self;
@@ -63,6 +65,7 @@ body! {
 impl Input for ShipmentBody {
     type Target = (SiteId, OrderId);
 
+    const ACCESS: Access = Access::AtSite(KeyScope::OrderManage);
     const BODY_IS_OPTIONAL: bool = true;
 
     fn into_command(self, (site, order_id): (SiteId, OrderId)) -> (Scope, Command) {
@@ -78,6 +81,7 @@ body! {
 impl Input for CancellationBody {
     type Target = (SiteId, OrderId);
 
+    const ACCESS: Access = Access::AtSite(KeyScope::OrderManage);
     const BODY_IS_OPTIONAL: bool = true;
 
     fn into_command(self, (site, order_id): (SiteId, OrderId)) -> (Scope, Command) {
@@ -95,6 +99,8 @@ body! {
 
 impl Input for ReturnBody {
     type Target = (SiteId, OrderId);
+
+    const ACCESS: Access = Access::AtSite(KeyScope::OrderManage);
 
     fn into_command(self, (site, order_id): (SiteId, OrderId)) -> (Scope, Command) {
         (Scope::Site(site), Command::ReturnOrder(ReturnOrder { order_id, lines: self.lines }))

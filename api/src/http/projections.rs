@@ -3,7 +3,6 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{delete, get, post};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,9 +11,10 @@ use stockledger_projections::rebuild::{self, SwitchWhen, WORKERS_DEFAULT, WORKER
 use stockledger_projections::store;
 use stockledger_projections::switch::{IfDifferent, Target};
 use stockledger_projections::{Status, Version};
-use stockledger_schemas::{PartitionId, Position, Timestamp};
+use stockledger_schemas::{KeyScope, PartitionId, Position, Timestamp};
 
 use crate::http::App;
+use crate::http::access::{Access, Routes};
 use crate::http::body::parse;
 use crate::http::command::read_body;
 use crate::http::operation::activity_of;
@@ -23,12 +23,13 @@ use crate::http::read::respond;
 use crate::http::segments::{NoParameters, Parameters, Segments};
 use crate::versions;
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new()
-        .route("/v1/projections", get(show))
-        .route("/v1/projections/rebuilds", post(begin_rebuild))
-        .route("/v1/projections/switch", post(switch))
-        .route("/v1/projections/{version}", delete(drop_version))
+pub(super) fn routes() -> Routes {
+    let access = Access::AllSites(KeyScope::Admin);
+    Routes::new()
+        .get("/v1/projections", access, show)
+        .post("/v1/projections/rebuilds", access, begin_rebuild)
+        .post("/v1/projections/switch", access, switch)
+        .delete("/v1/projections/{version}", access, drop_version)
 }
 
 /// How far one partition of the active version is, by the projector of this process.

@@ -42,8 +42,7 @@ impl FromRequestParts<App> for Reader {
 impl Reader {
     /// The site, or the problem that there is none.
     pub(super) async fn site(&self, site: &SiteId) -> Result<KnownSite, Problem> {
-        let unknown = || Problem::new(Code::UnknownSite, format!("no site {site} was ever opened"));
-        self.0.site(site).await?.ok_or_else(unknown)
+        self.0.site(site).await?.ok_or_else(|| Problem::unknown_site(site))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 use stockledger_schemas::event::{
-    AdjustedLine, CountedLine, HoldReleased, ItemRegistered, ItemUpdated, OrderPlaced, PlacedLine,
-    ReceivedLine, SiteRegistered, SiteRenamed, StockHeld,
+    AdjustedLine, CountedLine, HoldReleased, ItemRegistered, ItemUpdated, KeyCreated, KeyRevoked,
+    OrderPlaced, PlacedLine, ReceivedLine, SiteRegistered, SiteRenamed, StockHeld,
 };
 use stockledger_schemas::{
-    Balances, Currency, CustomerId, Decision, Delta, Event, HoldId, HoldReason, Level, Name, Note, Order,
-    OrderId, OrderLine, OrderStatus, PartitionId, Position, Quantity, Reason, Reference, Scope, SiteId, Sku,
-    Timestamp, Unit,
+    Actor, Balances, Currency, CustomerId, Decision, Delta, Event, HoldId, HoldReason, KeyId, KeyScope,
+    Level, Name, Note, Order, OrderId, OrderLine, OrderStatus, PartitionId, Position, Quantity, Reason,
+    Reference, Scope, SiteId, Sku, Timestamp, Unit,
 };
 use stockledger_writer::Reply;
 
@@ -20,6 +20,8 @@ use crate::http::problem::{Decided, Problem, refusal};
 pub(super) enum Resource<'a> {
     Site(Site<'a>),
     Item(Item<'a>),
+    Key(ApiKey<'a>),
+    RevokedKey(RevokedKey<'a>),
     Received(StockChange<'a, Received<'a>>),
     Adjusted(StockChange<'a, Adjusted<'a>>),
     Counted(StockChange<'a, Counted<'a>>),
@@ -43,7 +45,7 @@ pub(super) fn resource(reply: &Reply) -> Result<Resource<'_>, Problem> {
         return Err(problem.with_decision(Decided { position: *position, replayed: *replayed }));
     }
     match (site, event) {
-        (None, event) => of_directory(event, *position),
+        (None, event) => of_directory(decision, event, *position),
         (Some(site), event) => of_site(&Made { site, decision, position: *position }, event),
     }
 }
@@ -57,7 +59,11 @@ fn impossible(what: &str) -> Problem {
     Problem::internal(format!("no answer is known for {what}"))
 }
 
-fn of_directory(event: &Event, position: Position) -> Result<Resource<'_>, Problem> {
+fn of_directory<'a>(
+    decision: &'a Decision,
+    event: &'a Event,
+    position: Position,
+) -> Result<Resource<'a>, Problem> {
     Ok(match event {
         Event::SiteRegistered(SiteRegistered { site, name, partition })
         | Event::SiteRenamed(SiteRenamed { site, name, partition }) => {
@@ -66,6 +72,14 @@ fn of_directory(event: &Event, position: Position) -> Result<Resource<'_>, Probl
         Event::ItemRegistered(ItemRegistered { sku, name, unit })
         | Event::ItemUpdated(ItemUpdated { sku, name, unit }) => {
             Resource::Item(Item { sku, name, unit, position })
+        }
+        Event::KeyCreated(KeyCreated { key_id, name, scopes, sites, expires_at, .. }) => {
+            let (sites, created_at) = (sites.as_deref(), decision.recorded_at);
+            let expires_at = *expires_at;
+            Resource::Key(ApiKey { key_id, name, scopes, sites, expires_at, created_at, position })
+        }
+        Event::KeyRevoked(KeyRevoked { key_id }) => {
+            Resource::RevokedKey(RevokedKey { key_id, revoked_at: decision.recorded_at, position })
         }
         other => return Err(impossible(other.type_name())),
     })
@@ -188,6 +202,26 @@ pub(super) struct Item<'a> {
     sku: &'a Sku,
     name: &'a Name,
     unit: &'a Unit,
+    position: Position,
+}
+
+/// An API key that was made. The token is with whoever made it.
+#[derive(Debug, Serialize)]
+pub(super) struct ApiKey<'a> {
+    key_id: &'a KeyId,
+    name: &'a Actor,
+    scopes: &'a [KeyScope],
+    sites: Option<&'a [SiteId]>,
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    position: Position,
+}
+
+/// An API key that was revoked.
+#[derive(Debug, Serialize)]
+pub(super) struct RevokedKey<'a> {
+    key_id: &'a KeyId,
+    revoked_at: Timestamp,
     position: Position,
 }
 

@@ -1,24 +1,25 @@
 //! `/v1/sites`: the places that hold stock, and remarks about them.
 
 use axum::response::Response;
-use axum::routing::{get, post};
 use stockledger_domain::Command;
 use stockledger_domain::command::{OpenSite, RecordNote};
-use stockledger_schemas::{Name, Reason, Scope, SiteId};
+use stockledger_projections::views::Site;
+use stockledger_schemas::{KeyScope, Name, Reason, Scope, SiteId};
 
-use crate::http::App;
+use crate::http::access::{Access, Caller, Routes};
 use crate::http::body::body;
-use crate::http::command::{Input, command};
+use crate::http::command::Input;
 use crate::http::list::{List, ListParameters};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::read::{Reader, respond_at};
 use crate::http::segments::{NoParameters, Parameters, Segments};
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new()
-        .route("/v1/sites", get(list))
-        .route("/v1/sites/{site}", get(show).put(command::<OpenSiteBody>))
-        .route("/v1/sites/{site}/notes", post(command::<RecordNoteBody>))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/sites", Access::OwnSites(KeyScope::StockRead), list)
+        .get("/v1/sites/{site}", Access::AtSite(KeyScope::StockRead), show)
+        .put_command::<OpenSiteBody>("/v1/sites/{site}")
+        .post_command::<RecordNoteBody>("/v1/sites/{site}/notes")
 }
 
 body! {
@@ -31,6 +32,7 @@ body! {
 impl Input for OpenSiteBody {
     type Target = SiteId;
 
+    const ACCESS: Access = Access::AllSites(KeyScope::Admin);
     const IS_KEYED: bool = false;
 
     fn into_command(self, site: SiteId) -> (Scope, Command) {
@@ -46,6 +48,8 @@ body! {
 impl Input for RecordNoteBody {
     type Target = SiteId;
 
+    const ACCESS: Access = Access::AtSite(KeyScope::StockWrite);
+
     fn into_command(self, site: SiteId) -> (Scope, Command) {
         (Scope::Site(site), Command::RecordNote(RecordNote {}))
     }
@@ -53,12 +57,41 @@ impl Input for RecordNoteBody {
 
 async fn list(
     Parameters(ListParameters { limit, cursor }): Parameters<ListParameters>,
+    caller: Caller,
     reader: Reader,
 ) -> Result<Response, Problem> {
     let list = List::new("sites", &[]);
     let after = list.begin::<SiteId>(cursor.as_deref())?;
+    if let Some(sites) = caller.sites() {
+        let (data, next) = some_of(sites, after.as_ref(), limit.get(), &reader).await?;
+        return list.respond_everywhere(None, &data, next.as_ref());
+    }
     let answer = reader.0.sites(after.as_ref(), limit.get()).await?;
     list.respond(&answer.at, &answer.value)
+}
+
+/// A page of those that the caller sees, and the site behind which the next one begins. They are looked up one by one, so
+/// that not even the place of another site in the list shows.
+async fn some_of(
+    sites: &[SiteId],
+    after: Option<&SiteId>,
+    limit: u32,
+    reader: &Reader,
+) -> Result<(Vec<Site>, Option<SiteId>), Problem> {
+    let mut seen: Vec<&SiteId> =
+        sites.iter().filter(|site| after.is_none_or(|after| *site > after)).collect();
+    seen.sort();
+    let mut page: Vec<Site> = Vec::new();
+    for site in seen {
+        let Some(known) = reader.0.site(site).await? else { continue };
+        let Some(answer) = reader.0.site_details(&known).await? else { continue };
+        if page.len() as u64 == u64::from(limit) {
+            let next = page.last().map(|site| site.site.clone());
+            return Ok((page, next));
+        }
+        page.push(answer.value);
+    }
+    Ok((page, None))
 }
 
 async fn show(
@@ -67,7 +100,6 @@ async fn show(
     reader: Reader,
 ) -> Result<Response, Problem> {
     let known = reader.site(&site).await?;
-    let unknown = || Problem::new(Code::UnknownSite, format!("no site {site} was ever opened"));
-    let answer = reader.0.site_details(&known).await?.ok_or_else(unknown)?;
+    let answer = reader.0.site_details(&known).await?.ok_or_else(|| Problem::unknown_site(&site))?;
     respond_at(&answer.at, &answer.value)
 }

@@ -1,23 +1,22 @@
 //! Commands about stock: receipts, adjustments, counts and holds.
 
-use axum::routing::post;
 use stockledger_domain::Command;
 use stockledger_domain::command::{
     AdjustStock, AdjustmentLine, CountLine, CountStock, HoldStock, ReceiptLine, ReceiveStock, ReleaseHold,
 };
-use stockledger_schemas::{HoldId, HoldReason, Quantity, Reason, Scope, SiteId, Sku};
+use stockledger_schemas::{HoldId, HoldReason, KeyScope, Quantity, Reason, Scope, SiteId, Sku};
 
-use crate::http::App;
+use crate::http::access::{Access, Routes};
 use crate::http::body::{body, objects};
-use crate::http::command::{Input, command};
+use crate::http::command::Input;
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new()
-        .route("/v1/sites/{site}/receipts", post(command::<ReceiptBody>))
-        .route("/v1/sites/{site}/adjustments", post(command::<AdjustmentBody>))
-        .route("/v1/sites/{site}/counts", post(command::<CountBody>))
-        .route("/v1/sites/{site}/holds", post(command::<HoldBody>))
-        .route("/v1/sites/{site}/holds/{hold_id}/release", post(command::<ReleaseBody>))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .post_command::<ReceiptBody>("/v1/sites/{site}/receipts")
+        .post_command::<AdjustmentBody>("/v1/sites/{site}/adjustments")
+        .post_command::<CountBody>("/v1/sites/{site}/counts")
+        .post_command::<HoldBody>("/v1/sites/{site}/holds")
+        .post_command::<ReleaseBody>("/v1/sites/{site}/holds/{hold_id}/release")
 }
 
 body! {
@@ -30,6 +29,8 @@ body! {
 
 impl Input for ReceiptBody {
     type Target = SiteId;
+
+    const ACCESS: Access = Access::AtSite(KeyScope::StockWrite);
 
     fn into_command(self, site: SiteId) -> (Scope, Command) {
         (Scope::Site(site), Command::ReceiveStock(ReceiveStock { lines: self.lines }))
@@ -47,6 +48,8 @@ body! {
 impl Input for AdjustmentBody {
     type Target = SiteId;
 
+    const ACCESS: Access = Access::AtSite(KeyScope::StockWrite);
+
     fn into_command(self, site: SiteId) -> (Scope, Command) {
         (Scope::Site(site), Command::AdjustStock(AdjustStock { lines: self.lines }))
     }
@@ -62,6 +65,8 @@ body! {
 
 impl Input for CountBody {
     type Target = SiteId;
+
+    const ACCESS: Access = Access::AtSite(KeyScope::StockWrite);
 
     fn into_command(self, site: SiteId) -> (Scope, Command) {
         (Scope::Site(site), Command::CountStock(CountStock { lines: self.lines }))
@@ -80,6 +85,8 @@ body! {
 impl Input for HoldBody {
     type Target = SiteId;
 
+    const ACCESS: Access = Access::AtSite(KeyScope::StockWrite);
+
     fn into_command(self, site: SiteId) -> (Scope, Command) {
         let Self { hold_id, sku, quantity, reason, .. } = self;
         let reason = reason.unwrap_or(HoldReason::Other);
@@ -97,6 +104,7 @@ body! {
 impl Input for ReleaseBody {
     type Target = (SiteId, HoldId);
 
+    const ACCESS: Access = Access::AtSite(KeyScope::StockWrite);
     const BODY_IS_OPTIONAL: bool = true;
 
     fn into_command(self, (site, hold_id): (SiteId, HoldId)) -> (Scope, Command) {

@@ -1,13 +1,12 @@
 //! Reads about stock: levels now, at one site or at all, and the movements that led to them.
 
 use axum::response::Response;
-use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use stockledger_projections::views::{AsOf, Page};
 use stockledger_projections::{Axis, Direction, MovementKey};
-use stockledger_schemas::{OrderStatus, SiteId, Sku};
+use stockledger_schemas::{KeyScope, OrderStatus, SiteId, Sku};
 
-use crate::http::App;
+use crate::http::access::{Access, Routes};
 use crate::http::as_of::{Moment, Past};
 use crate::http::cursor::Kept;
 use crate::http::list::{Limit, List};
@@ -16,13 +15,15 @@ use crate::http::problem::{Code, Problem};
 use crate::http::read::{Reader, With, respond};
 use crate::http::segments::{Parameters, Segments};
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new()
-        .route("/v1/stock/{sku}", get(at_all_sites))
-        .route("/v1/sites/{site}/stock", get(at_site))
-        .route("/v1/sites/{site}/stock/{sku}", get(show))
-        .route("/v1/sites/{site}/stock/{sku}/movements", get(movements))
-        .route("/v1/sites/{site}/stock/{sku}/explain", get(explain))
+/// What moved and why tells who did it, which is a matter of audit.
+pub(super) fn routes() -> Routes {
+    let (read, audit) = (Access::AtSite(KeyScope::StockRead), Access::AtSite(KeyScope::AuditRead));
+    Routes::new()
+        .get("/v1/stock/{sku}", Access::AllSites(KeyScope::StockRead), at_all_sites)
+        .get("/v1/sites/{site}/stock", read, at_site)
+        .get("/v1/sites/{site}/stock/{sku}", read, show)
+        .get("/v1/sites/{site}/stock/{sku}/movements", audit, movements)
+        .get("/v1/sites/{site}/stock/{sku}/explain", audit, explain)
 }
 
 fn unknown_stock(site: &SiteId, sku: &Sku) -> Problem {

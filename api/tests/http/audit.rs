@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use stockledger::http::{self, App, Node, Roles};
+use stockledger::http::{self, App, Gate, Node, Roles};
 use stockledger_audit::notary::Options;
 use stockledger_audit::{
     ConsistencyProof, InclusionProof, Notary, SignedCheckpoint, SigningKey, VerifierKey,
@@ -62,7 +62,7 @@ async fn router(service: &Service, notary: Option<&Notary>) -> Router {
         projections: "none",
         environment: Arc::new(SystemEnvironment),
     };
-    http::router(App::new(node, Roles { audit: notary.map(Notary::proofs), ..Roles::default() }))
+    http::router(App::new(node, Roles { audit: notary.map(Notary::proofs), ..Roles::default() }, Gate::Open))
 }
 
 #[tokio::test]

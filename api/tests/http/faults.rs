@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use stockledger::http::{self, App, Node, Roles};
+use stockledger::http::{self, App, Gate, Node, Roles};
 use stockledger_log::memory::{Answer as Heard, Fate};
 use stockledger_log::{Entry, MemoryLog};
 use stockledger_projections::Store;
@@ -122,7 +122,7 @@ async fn a_role_that_is_not_played_is_named() {
         projections: "none",
         environment: Arc::new(SystemEnvironment) as Arc<dyn Environment>,
     };
-    let router = http::router(App::new(node, Roles::default()));
+    let router = http::router(App::new(node, Roles::default(), Gate::Open));
     let command = post(NOTES).header("idempotency-key", "k").body(Body::from(NOTE)).unwrap();
     assert_problem(&send(&router, command).await, 503, "not-partition-owner");
     let read = send(&router, get("/v1/sites").body(Body::empty()).unwrap()).await;

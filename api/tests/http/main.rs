@@ -13,6 +13,8 @@ mod errors;
 mod faults;
 mod fuzz;
 mod idempotency;
+mod key_matrix;
+mod keys;
 mod lists;
 mod operation;
 mod orders;

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
-use stockledger::http::{self, App, Node, Roles};
+use stockledger::http::{self, App, Gate, Node, Roles};
 use stockledger::versions::Versions;
 use stockledger_log::Log;
 use stockledger_projections::compare::compare;
@@ -270,7 +270,11 @@ fn router(service: &Service, versions: Versions) -> Router {
         environment: Arc::new(SystemEnvironment) as Arc<dyn Environment>,
     };
     let queries = Queries::new(service.store.clone() as Arc<dyn Store>, None);
-    http::router(App::new(node, Roles { api: Some(queries), versions: Some(versions), ..Roles::default() }))
+    http::router(App::new(
+        node,
+        Roles { api: Some(queries), versions: Some(versions), ..Roles::default() },
+        Gate::Open,
+    ))
 }
 
 /// The same, that may look at versions only.

@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod generate;
 mod import;
+mod keys;
 #[allow(dead_code, reason = "shared with the tests on real servers")]
 mod load;
 mod rebuild;

@@ -18,7 +18,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use serde_json::Value;
-use stockledger::http::{self, App, Node, Roles};
+use stockledger::http::{self, App, Gate, Node, Roles};
 use stockledger::versions::Versions;
 use stockledger_log::{Log, MemoryLog};
 use stockledger_projections::{Activity, Projector, Queries, SqliteStore, Status, Store};
@@ -39,6 +39,9 @@ pub(crate) const PARTITIONS: u16 = 4;
 /// A running node. It ends with the test's runtime.
 pub(crate) struct Service {
     pub(crate) router: Router,
+    /// What the router is made of.
+    pub(crate) node: Node,
+    pub(crate) roles: Roles,
     pub(crate) log: MemoryLog,
     pub(crate) ledger: Ledger,
     pub(crate) store: Arc<SqliteStore>,
@@ -169,9 +172,11 @@ impl Service {
             versions: Some(versions),
             audit: None,
         };
-        let router = http::router(App::new(node, roles));
+        let router = http::router(App::new(node.clone(), roles.clone(), Gate::Open));
         Self {
             router,
+            node,
+            roles,
             log,
             ledger,
             store,

@@ -10,7 +10,7 @@ mod order;
 mod stock;
 
 use stockledger_schemas::{
-    Balances, Decision, Event, HoldId, Level, PartitionId, Position, Scope, SiteId, Sku,
+    Balances, Decision, Event, HoldId, KeyId, Level, PartitionId, Position, Scope, SiteId, Sku,
 };
 
 use crate::state::{Partition, Site};
@@ -63,6 +63,18 @@ pub enum Breach {
     /// An item that was never registered.
     #[error("item {0} is not there")]
     UnknownItem(Sku),
+    /// An API key that is made twice.
+    #[error("key {0} is there already")]
+    KeyExists(KeyId),
+    /// An API key that is revoked and was never made, or was revoked before.
+    #[error("key {0} is not there to be revoked")]
+    UnknownKey(KeyId),
+    /// The first API key, which does not allow to make others.
+    #[error("the first key does not have the scope admin")]
+    FirstKeyNotAdmin,
+    /// A refusal that the state does not give.
+    #[error("the refusal is not one that this state gives")]
+    WrongRefusal,
     /// An event that must have lines and has none.
     #[error("the event has no lines")]
     NoLines,
@@ -185,6 +197,8 @@ fn apply_at_site(
         | Event::SiteRenamed(_)
         | Event::SiteOpened(_)
         | Event::ItemRegistered(_)
-        | Event::ItemUpdated(_) => Err(Breach::WrongScope),
+        | Event::ItemUpdated(_)
+        | Event::KeyCreated(_)
+        | Event::KeyRevoked(_) => Err(Breach::WrongScope),
     }
 }

@@ -10,8 +10,8 @@ pub mod reason;
 pub(crate) use check::RETURN_HOLD_PREFIX;
 use serde::{Deserialize, Serialize};
 use stockledger_schemas::{
-    CommandKind, Context, Currency, CustomerId, Delta, Disposition, HoldId, HoldReason, Level, Name, OrderId,
-    Position, Quantity, Scope, SiteId, Sku, Unit,
+    Actor, CommandKind, Context, Currency, CustomerId, Delta, Disposition, Hash, HoldId, HoldReason, KeyId,
+    KeyScope, Level, Name, OrderId, Position, Quantity, Scope, SiteId, Sku, Timestamp, Unit,
 };
 
 /// What somebody asks for.
@@ -42,6 +42,10 @@ pub enum Command {
     ReturnOrder(ReturnOrder),
     /// Put a remark on record.
     RecordNote(RecordNote),
+    /// Open the ledger to somebody. Directory.
+    CreateKey(CreateKey),
+    /// Close it to somebody again. Directory.
+    RevokeKey(RevokeKey),
 }
 
 impl Command {
@@ -61,6 +65,8 @@ impl Command {
             Self::CancelOrder(_) => CommandKind::CancelOrder,
             Self::ReturnOrder(_) => CommandKind::ReturnOrder,
             Self::RecordNote(_) => CommandKind::RecordNote,
+            Self::CreateKey(_) => CommandKind::CreateKey,
+            Self::RevokeKey(_) => CommandKind::RevokeKey,
         }
     }
 
@@ -276,6 +282,32 @@ pub struct ReturnLine {
 /// See [`Command::RecordNote`]; the remark is the note of the context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordNote {}
+
+/// See [`Command::CreateKey`]. The token stays with its holder; the ledger gets its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CreateKey {
+    /// The id of the key, which stands in its token.
+    pub key_id: KeyId,
+    /// Who acts with it.
+    pub name: Actor,
+    /// SHA-256 of the whole token.
+    pub secret_hash: Hash,
+    /// What it allows; each scope once.
+    pub scopes: Vec<KeyScope>,
+    /// Where, each site once; at all sites, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Vec<SiteId>>,
+    /// Until when; for ever, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// See [`Command::RevokeKey`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RevokeKey {
+    /// The key.
+    pub key_id: KeyId,
+}
 
 /// One thing that is wrong with a command, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]

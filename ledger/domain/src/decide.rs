@@ -17,6 +17,8 @@
 //! | `cancel_order`  | `unknown_order`, `order_finished` (nothing open)                                           |
 //! | `return_order`  | `unknown_order`, `order_finished` (nothing returnable), `not_in_order`, `exceeds_returnable`, `quantity_limit` |
 //! | `record_note`   | never                                                                                      |
+//! | `create_key`    | `first_key_not_admin`, `key_exists`                                                        |
+//! | `revoke_key`    | `unknown_key`; nothing happens if the key is revoked                                       |
 //!
 //! Before all of these stands what cannot be decided at all and is never logged: [`Undecidable`]. Of several lines the
 //! first one that breaks a rule is named; `insufficient_stock` and `out_of_stock` name every line that is short.
@@ -130,6 +132,8 @@ pub fn decide(state: &Partition, command: &Checked, moment: &Moment<'_>) -> Resu
             return Ok(directory::open_site(directory()?, state.partitions, command));
         }
         Command::RegisterItem(command) => return Ok(directory::register_item(directory()?, command)),
+        Command::CreateKey(command) => directory::create_key(directory()?, command),
+        Command::RevokeKey(command) => return directory::revoke_key(directory()?, command),
         Command::ReceiveStock(command) => stock::receive(site()?, command),
         Command::AdjustStock(command) => stock::adjust(site()?, command),
         Command::CountStock(command) => stock::count(site()?, command, moment),

@@ -23,5 +23,5 @@ pub use apply::{Breach, Impossible, apply, before_return};
 pub use command::{Checked, Command, Invalid};
 pub use decide::{Change, Moment, Rejection, Undecidable, decide, open_here};
 pub use movement::on_hand_changes;
-pub use state::{Directory, DirectorySite, Hold, Item, Partition, ResidentOrder, Site};
+pub use state::{ApiKey, Directory, DirectorySite, Hold, Item, Partition, ResidentOrder, Site};
 pub use stock::Stock;

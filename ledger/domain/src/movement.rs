@@ -27,6 +27,8 @@ pub fn on_hand_changes(event: &Event) -> Vec<(&Sku, i64)> {
         | Event::ItemRegistered(_)
         | Event::ItemUpdated(_)
         | Event::NoteRecorded(_)
+        | Event::KeyCreated(_)
+        | Event::KeyRevoked(_)
         | Event::StockHeld(_)
         | Event::HoldReleased(_)
         | Event::OrderPlaced(_)

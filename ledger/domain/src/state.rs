@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use stockledger_schemas::{
-    HoldId, HoldReason, Level, Name, Order, OrderId, PartitionId, Quantity, SiteId, Sku, Unit,
+    HoldId, HoldReason, KeyId, KeyScope, Level, Name, Order, OrderId, PartitionId, Quantity, SiteId, Sku,
+    Unit,
 };
 
 use crate::stock::Stock;
@@ -20,7 +21,7 @@ pub struct Partition {
     pub partitions: u16,
     /// The last decision that was applied; 0 before the first.
     pub seq: u64,
-    /// Sites and items of the whole ledger; empty except on [`PartitionId::DIRECTORY`].
+    /// Sites, items and API keys of the whole ledger; empty except on [`PartitionId::DIRECTORY`].
     pub directory: Directory,
     /// The sites that live here and are open.
     pub sites: HashMap<SiteId, Site>,
@@ -34,13 +35,15 @@ impl Partition {
     }
 }
 
-/// Which sites and items there are.
+/// Which sites, items and API keys there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Directory {
     /// The sites, in the order of their ids.
     pub sites: BTreeMap<SiteId, DirectorySite>,
     /// The items that have a description. Any SKU may be received, described or not.
     pub items: HashMap<Sku, Item>,
+    /// Every API key that was ever made, also those that are revoked: their ids stay taken.
+    pub keys: BTreeMap<KeyId, ApiKey>,
 }
 
 /// A site as the directory knows it.
@@ -63,6 +66,17 @@ pub struct Item {
     pub unit: Unit,
     /// The decision that touched it last.
     pub seq: u64,
+}
+
+/// An API key, as far as decisions look at it. Who may come in with it is not decided here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// What it allows.
+    pub scopes: Vec<KeyScope>,
+    /// The decision that made it.
+    pub created_seq: u64,
+    /// The decision that revoked it.
+    pub revoked_seq: Option<u64>,
 }
 
 /// A site that takes commands.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stockledger_chain::State;
-use stockledger_domain::{DirectorySite, Hold, Item, Partition, ResidentOrder, Site, Stock};
+use stockledger_domain::{ApiKey, DirectorySite, Hold, Item, Partition, ResidentOrder, Site, Stock};
 use stockledger_log::Log;
 use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::PartitionId;
@@ -194,11 +194,18 @@ fn keep(confirmed: Confirmed) -> Snapshot {
     let keep_site =
         |(site, DirectorySite { name, partition, seq })| stored::DirectorySite { site, name, partition, seq };
     let keep_item = |(sku, Item { name, unit, seq })| stored::DirectoryItem { sku, name, unit, seq };
+    let keep_key = |(key_id, ApiKey { scopes, created_seq, revoked_seq })| stored::DirectoryKey {
+        key_id,
+        scopes,
+        created_seq,
+        revoked_seq,
+    };
     Snapshot {
         chain,
         last_recorded_at: confirmed.last_recorded_at,
         directory_sites: directory.sites.into_iter().map(keep_site).collect(),
         directory_items: directory.items.into_iter().map(keep_item).collect(),
+        directory_keys: directory.keys.into_iter().map(keep_key).collect(),
         sites: sites.into_iter().map(|(id, site)| keep_open_site(id, site)).collect(),
         keys: confirmed.keys.into_iter().collect(),
         closed_orders: confirmed.closed_orders.into_iter().collect(),
@@ -267,6 +274,9 @@ fn restore(snapshot: Snapshot) -> Confirmed {
     }
     for stored::DirectoryItem { sku, name, unit, seq } in snapshot.directory_items {
         domain.directory.items.insert(sku, Item { name, unit, seq });
+    }
+    for stored::DirectoryKey { key_id, scopes, created_seq, revoked_seq } in snapshot.directory_keys {
+        domain.directory.keys.insert(key_id, ApiKey { scopes, created_seq, revoked_seq });
     }
     for site in snapshot.sites {
         let (id, site) = restore_open_site(site);

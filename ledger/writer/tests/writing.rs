@@ -11,7 +11,8 @@ use stockledger_log::memory::{Answer, Fate};
 use stockledger_schemas::{IdempotencyKey, PartitionId, Position, Record};
 use stockledger_writer::{CommandError, Ledger, Options, WriterState, genesis};
 use support::{
-    Shop, at_site, cancel, count, happened, on_hand, open_site, order, receive, scratch, ship, take_back,
+    Shop, at_site, cancel, count, happened, key, on_hand, open_site, order, receive, revoked_key, scratch,
+    ship, take_back,
 };
 
 #[tokio::test(start_paused = true)]
@@ -306,11 +307,34 @@ async fn a_restart_goes_on_from_the_snapshot() {
     assert_eq!(happened(&shop.ask(ship("o-2"), "ship 2").await.unwrap()), "order_shipped");
     shop.ledger.stop().await;
 
-    // A torn snapshot is only a cache that is lost.
+    // A torn snapshot, or one of an earlier version, is only a cache that is lost.
     let bytes = std::fs::read(&file).unwrap();
-    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let earlier = [&bytes[..8], &1_u32.to_le_bytes(), &bytes[12..]].concat();
+    let mut shop = shop;
+    for lost in [&bytes[..bytes.len() / 2], &earlier] {
+        std::fs::write(&file, lost).unwrap();
+        shop = Shop::reopen_with(shop.log, shop.environment, with_snapshots).await;
+        assert!(shop.receive(10, "goods").await.replayed);
+        shop.ledger.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_remembers_api_keys() {
+    let (_directory, path) = scratch();
+    let with_snapshots = |options| Options { snapshots: Some(path.clone()), ..options };
+    let shop = Shop::open_with(with_snapshots).await;
+    let ask = async |shop: &Shop, command, key: &str| {
+        shop.ledger.submit(command, Some(IdempotencyKey::new(key).unwrap())).await.unwrap()
+    };
+    assert_eq!(happened(&ask(&shop, key("boss"), "make").await), "key_created");
+    let revoked = ask(&shop, revoked_key(), "revoke").await;
+    shop.ledger.stop().await;
+    assert!(path.join("partition-0.snapshot").exists());
     let shop = Shop::reopen_with(shop.log, shop.environment, with_snapshots).await;
-    assert!(shop.receive(10, "goods").await.replayed);
+    assert_eq!(happened(&ask(&shop, key("thief"), "make again").await), "command_refused");
+    let again = ask(&shop, revoked_key(), "revoke again").await;
+    assert_eq!((again.position, again.replayed), (revoked.position, true));
     shop.ledger.stop().await;
 }
 

@@ -106,6 +106,11 @@ impl Ledger {
         self.run_in(Scope::Directory, Command::RegisterItem(command));
     }
 
+    /// Decides a command about the ledger as a whole, whatever comes of it.
+    pub(crate) fn run_in_directory(&mut self, command: Command) -> Decision {
+        self.run_in(Scope::Directory, command)
+    }
+
     /// Decides a command at a site, whatever comes of it.
     pub(crate) fn run(&mut self, site: &str, command: Command) -> Decision {
         self.run_in(Scope::Site(SiteId::new(site).unwrap()), command)

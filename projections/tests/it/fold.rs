@@ -3,12 +3,14 @@
 use crate::common::{
     Ledger, adjust, cancel, count, hold, id, note, order, place, quantity, receive, release, ship, take_back,
 };
+use stockledger_domain::Command;
+use stockledger_domain::command::{CreateKey, RevokeKey};
 use stockledger_projections::fold::{Reason, fold};
 use stockledger_projections::rows::{MovementRow, OrderRow, StockRow};
 use stockledger_projections::{Changes, View};
 use stockledger_schemas::event::{OrderShipped, StockReceived};
 use stockledger_schemas::{
-    Balances, Decision, Disposition, Event, HoldReason, Level, PartitionId, Timestamp,
+    Balances, Decision, Disposition, Event, Hash, HoldReason, KeyId, KeyScope, Level, PartitionId, Timestamp,
 };
 
 /// What is said of an order of which something changed that never does.
@@ -25,7 +27,7 @@ fn folded(decisions: &[Decision]) -> Changes {
 }
 
 /// A shop on its own partition, and decisions about it.
-fn history(commands: impl IntoIterator<Item = stockledger_domain::Command>) -> (Ledger, Vec<Decision>) {
+fn history(commands: impl IntoIterator<Item = Command>) -> (Ledger, Vec<Decision>) {
     let mut ledger = Ledger::new(1);
     ledger.open_site("shop");
     let decisions = commands.into_iter().map(|command| ledger.run("shop", command)).collect();
@@ -54,6 +56,26 @@ fn orders(rows: &[OrderRow]) -> Vec<String> {
         )
     };
     rows.iter().map(show).collect()
+}
+
+#[test]
+fn api_keys_are_in_no_table() {
+    let key_id: KeyId = "key00001".parse().unwrap();
+    let make = Command::CreateKey(CreateKey {
+        key_id: key_id.clone(),
+        name: "boss".parse().unwrap(),
+        secret_hash: Hash::of(&[b"token"]),
+        scopes: vec![KeyScope::Admin],
+        sites: None,
+        expires_at: None,
+    });
+    let revoke = Command::RevokeKey(RevokeKey { key_id });
+    let mut ledger = Ledger::new(1);
+    let decisions: Vec<Decision> =
+        [make.clone(), make, revoke].into_iter().map(|command| ledger.run_in_directory(command)).collect();
+    let types: Vec<&str> = decisions.iter().map(|decision| decision.events[0].type_name()).collect();
+    assert_eq!(types, ["key_created", "command_refused", "key_revoked"]);
+    assert_eq!(folded(&decisions), Changes::default());
 }
 
 #[test]

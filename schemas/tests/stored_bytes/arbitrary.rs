@@ -10,21 +10,21 @@ use proptest::sample::select;
 use proptest::string::string_regex;
 use proptest::{array, prop_oneof};
 use stockledger_schemas::event::{
-    AdjustedLine, CommandRefused, CountedLine, HoldReleased, ItemRegistered, ItemUpdated, LineMove,
-    NoteRecorded, OrderCancelled, OrderPlaced, OrderReturned, OrderShipped, OutOfStock, PlacedLine,
-    ReceivedLine, RefusedLine, ReturnMove, SiteOpened, SiteRegistered, SiteRenamed, StockAdjusted,
-    StockCounted, StockHeld, StockReceived,
+    AdjustedLine, CommandRefused, CountedLine, HoldReleased, ItemRegistered, ItemUpdated, KeyCreated,
+    KeyRevoked, LineMove, NoteRecorded, OrderCancelled, OrderPlaced, OrderReturned, OrderShipped, OutOfStock,
+    PlacedLine, ReceivedLine, RefusedLine, ReturnMove, SiteOpened, SiteRegistered, SiteRenamed,
+    StockAdjusted, StockCounted, StockHeld, StockReceived,
 };
 use stockledger_schemas::limits::{EVENTS_MAX, QUANTITY_MAX};
 use stockledger_schemas::refusal::{
-    CountSuperseded, ExceedsHold, ExceedsOpen, ExceedsReturnable, ExpectedQuantityStale, HoldExists,
-    InsufficientStock, NotInOrder, OrderExists, OrderFinished, QuantityLimit, Shortage, UnknownHold,
-    UnknownOrder,
+    CountSuperseded, ExceedsHold, ExceedsOpen, ExceedsReturnable, ExpectedQuantityStale, FirstKeyNotAdmin,
+    HoldExists, InsufficientStock, KeyExists, NotInOrder, OrderExists, OrderFinished, QuantityLimit,
+    Shortage, UnknownHold, UnknownKey, UnknownOrder,
 };
 use stockledger_schemas::{
-    Balances, CommandKind, Context, Currency, Decision, Delta, Disposition, Event, Hash, HoldReason, Level,
-    Name, Order, OrderLine, OrderStatus, PartitionId, Quantity, Reason, Reference, Refusal, Request, Scope,
-    Timestamp,
+    Balances, CommandKind, Context, Currency, Decision, Delta, Disposition, Event, Hash, HoldReason, KeyId,
+    KeyScope, Level, Name, Order, OrderLine, OrderStatus, PartitionId, Quantity, Reason, Reference, Refusal,
+    Request, Scope, Timestamp,
 };
 
 /// Any valid decision.
@@ -67,7 +67,16 @@ fn directory_event() -> impl Strategy<Value = Event> {
         (id(), name(), unit()).prop_map(|(sku, name, unit)| ItemRegistered { sku, name, unit }.into()),
         (id(), name(), unit()).prop_map(|(sku, name, unit)| ItemUpdated { sku, name, unit }.into()),
         Just(NoteRecorded {}.into()),
+        key_created().prop_map(Event::from),
+        key_id().prop_map(|key_id| KeyRevoked { key_id }.into()),
     ]
+}
+
+fn key_created() -> impl Strategy<Value = KeyCreated> {
+    let allowed = (vec(select(KeyScope::ALL), 0..4), of(vec(code(), 0..4)), of(time()));
+    (key_id(), id(), hash(), allowed).prop_map(|(key_id, name, secret_hash, (scopes, sites, expires_at))| {
+        KeyCreated { key_id, name, secret_hash, scopes, sites, expires_at }
+    })
 }
 
 fn stock_event() -> impl Strategy<Value = Event> {
@@ -167,6 +176,9 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         select(OrderStatus::ALL).prop_map(|status| OrderFinished { status }.into()),
         id().prop_map(|sku| NotInOrder { sku }.into()),
         id().prop_map(|sku| QuantityLimit { sku }.into()),
+        Just(KeyExists {}.into()),
+        Just(UnknownKey {}.into()),
+        Just(FirstKeyNotAdmin {}.into()),
         (id(), quantity(), level())
             .prop_map(|(sku, requested, open)| ExceedsOpen { sku, requested, open }.into()),
         (id(), quantity(), level()).prop_map(|(sku, requested, returnable)| ExceedsReturnable {
@@ -295,6 +307,10 @@ fn code<T: FromStr<Err: Debug> + Debug>() -> impl Strategy<Value = T> {
 
 fn unit<T: FromStr<Err: Debug> + Debug>() -> impl Strategy<Value = T> {
     text("[A-Za-z0-9._-]{1,32}")
+}
+
+fn key_id() -> impl Strategy<Value = KeyId> {
+    text("[a-z0-9]{8,32}")
 }
 
 fn text<T: FromStr<Err: Debug> + Debug>(pattern: &str) -> impl Strategy<Value = T> {

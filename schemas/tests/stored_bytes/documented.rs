@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use stockledger_schemas::{
-    CommandKind, Disposition, Event, Hash, HoldReason, OrderStatus, Reason, Refusal, envelope, limits,
+    CommandKind, Disposition, Event, Hash, HoldReason, KeyScope, OrderStatus, Reason, Refusal, envelope,
+    limits,
 };
 
 use crate::golden;
@@ -71,6 +72,7 @@ fn lists_every_code_and_no_other() {
     assert_codes_documented!(Disposition, "Disposition");
     assert_codes_documented!(OrderStatus, "Order status");
     assert_codes_documented!(CommandKind, "Command");
+    assert_codes_documented!(KeyScope, "Key scope");
 }
 
 #[test]
@@ -85,8 +87,8 @@ fn names_the_limits_of_the_source() {
 #[test]
 fn names_the_longest_text_of_every_field() {
     use stockledger_schemas::{
-        Actor, CorrelationId, Currency, CustomerId, HoldId, IdempotencyKey, Name, Note, OrderId, ReferenceId,
-        ReferenceType, SiteId, Sku, Unit,
+        Actor, CorrelationId, Currency, CustomerId, HoldId, IdempotencyKey, KeyId, Name, Note, OrderId,
+        ReferenceId, ReferenceType, SiteId, Sku, Unit,
     };
     let rows = section("Values");
     let fields = [
@@ -101,6 +103,7 @@ fn names_the_longest_text_of_every_field() {
         ("reference.id", ReferenceId::BYTES_MAX),
         ("reference.type", ReferenceType::BYTES_MAX),
         ("unit", Unit::BYTES_MAX),
+        ("key_id", KeyId::BYTES_MAX),
         ("currency", Currency::BYTES_MAX),
         ("name", Name::BYTES_MAX),
         ("note", Note::BYTES_MAX),

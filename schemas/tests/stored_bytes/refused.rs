@@ -67,14 +67,18 @@ fn names_both_checksums_of_a_damaged_record() {
 fn asks_for_an_upgrade_when_a_tag_version_or_code_is_unknown() {
     let reason_99 = with_tail(&[0, 1, 99, 0, 0, 0, 1, 6, 1]);
     let cases = [
-        (with_tail(&[0, 0, 0, 0, 0, 1, 7, 1]), "event 7 version 1 is unknown"),
+        (with_tail(&[0, 0, 0, 0, 0, 1, 99, 1]), "event 99 version 1 is unknown"),
         (with_tail(&[0, 0, 0, 0, 0, 1, 6, 2]), "event 6 version 2 is unknown"),
         (with_tail(&[0, 0, 0, 0, 0, 1, 6, 0]), "event 6 version 0 is unknown"),
         (reason_99, "reason 99 is unknown"),
         (with_tail(&[0, 0, 0, 0, 0, 1, 30, 1, 99, 0, 0, 2, 1]), "command 99 is unknown"),
-        (with_tail(&[0, 0, 0, 0, 0, 1, 30, 1, 8, 0, 0, 14, 1]), "refusal 14 version 1 is unknown"),
+        (with_tail(&[0, 0, 0, 0, 0, 1, 30, 1, 8, 0, 0, 99, 1]), "refusal 99 version 1 is unknown"),
         (with_tail(&[0, 0, 0, 0, 0, 1, 30, 1, 8, 0, 0, 2, 2]), "refusal 2 version 2 is unknown"),
         (with_tail(&[0, 0, 0, 0, 0, 1, 30, 1, 8, 0, 0, 4, 1, 6]), "order status 6 is unknown"),
+        (
+            replaced(&full("key_created.v1"), &[6, 1, 2, 3, 4, 5, 6], &[6, 1, 2, 3, 4, 5, 7]),
+            "key scope 7 is unknown",
+        ),
         (replaced(&bare(), b"\0\0\x09anonymous", b"\x02\0\x09anonymous"), "scope 2 is unknown"),
         (replaced(&full("stock_held.v1"), b"22041\x05\x09", b"22041\x05\x01"), "hold reason 1 is unknown"),
         (

@@ -139,6 +139,17 @@ words!(Command {
     10 "cancel_order",
     11 "return_order",
     12 "record_note",
+    13 "create_key",
+    14 "revoke_key",
+});
+
+words!(KeyScope {
+    1 "stock:read",
+    2 "stock:write",
+    3 "order:place",
+    4 "order:manage",
+    5 "audit:read",
+    6 "admin",
 });
 
 #[derive(SchemaRead)]

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 use wincode::SchemaRead;
 
-use crate::twin::{Command, Disposition, Reason, Status, Time};
+use crate::twin::{Command, Disposition, Hash, KeyScope, Reason, Status, Time};
 
 /// The version byte behind a tag, and the body. Any other version than 1 is refused, not read as this one.
 #[derive(SchemaRead)]
@@ -43,6 +43,10 @@ pub(crate) enum Event {
     ItemUpdated(V1<Item>),
     #[wincode(tag = 6)]
     NoteRecorded(V1<Nothing>),
+    #[wincode(tag = 7)]
+    KeyCreated(V1<KeyCreated>),
+    #[wincode(tag = 8)]
+    KeyRevoked(V1<KeyRevoked>),
     #[wincode(tag = 10)]
     StockReceived(V1<Lines<ReceivedLine>>),
     #[wincode(tag = 11)]
@@ -82,6 +86,21 @@ pub(crate) struct Item {
     sku: String,
     name: String,
     unit: String,
+}
+
+#[derive(SchemaRead, Serialize)]
+pub(crate) struct KeyCreated {
+    key_id: String,
+    name: String,
+    secret_hash: Hash,
+    scopes: Vec<KeyScope>,
+    sites: Option<Vec<String>>,
+    expires_at: Option<Time>,
+}
+
+#[derive(SchemaRead, Serialize)]
+pub(crate) struct KeyRevoked {
+    key_id: String,
 }
 
 #[derive(SchemaRead, Serialize)]
@@ -243,6 +262,12 @@ pub(crate) enum Refusal {
     ExceedsHold(V1<ExceedsHold>),
     #[wincode(tag = 13)]
     QuantityLimit(V1<AboutSku>),
+    #[wincode(tag = 14)]
+    KeyExists(V1<Nothing>),
+    #[wincode(tag = 15)]
+    UnknownKey(V1<Nothing>),
+    #[wincode(tag = 16)]
+    FirstKeyNotAdmin(V1<Nothing>),
 }
 
 #[derive(SchemaRead, Serialize)]

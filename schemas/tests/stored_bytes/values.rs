@@ -1,8 +1,8 @@
 //! Short ways to write valid values down.
 
 use stockledger_schemas::{
-    Balances, Currency, CustomerId, Delta, HoldId, Level, Name, OrderId, Quantity, SiteId, Sku, Timestamp,
-    Unit,
+    Balances, Currency, CustomerId, Delta, HoldId, KeyId, Level, Name, OrderId, Quantity, SiteId, Sku,
+    Timestamp, Unit,
 };
 
 pub(crate) fn site() -> SiteId {
@@ -55,4 +55,8 @@ pub(crate) fn delta(number: i64) -> Delta {
 
 pub(crate) fn balances(on_hand: i64, reserved: i64, held: i64) -> Balances {
     Balances { on_hand: level(on_hand), reserved: level(reserved), held: level(held) }
+}
+
+pub(crate) fn key_id() -> KeyId {
+    KeyId::new("3f9c0a11d2e4b567").expect("valid")
 }

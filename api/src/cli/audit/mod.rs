@@ -15,8 +15,7 @@ use stockledger_writer::{SystemEnvironment, genesis};
 
 use super::read::{Server, Source};
 use super::{Context, Failure};
-use crate::client::Client;
-use crate::http::{self, App, Node, Roles};
+use crate::http::{self, App, Gate, Node, Roles};
 use crate::node;
 use crate::storage::{self, Access};
 
@@ -51,8 +50,7 @@ async fn with_proofs<T>(
     context: &Context,
     ask: impl AsyncFnOnce(&Source) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if let Some(url) = &server.server {
-        let client = Client::new(url).map_err(super::health::client_failure)?;
+    if let Some(client) = server.client()? {
         return ask(&Source::Remote(client)).await;
     }
     let settings = &context.settings;
@@ -67,7 +65,7 @@ async fn with_proofs<T>(
         projections: settings.projections.value.kind(),
         environment: Arc::new(SystemEnvironment),
     };
-    let app = App::new(node, Roles { audit: Some(proofs), ..Roles::default() });
+    let app = App::new(node, Roles { audit: Some(proofs), ..Roles::default() }, Gate::Open);
     let answer = ask(&Source::Local(http::router(app))).await;
     log.close().await;
     answer

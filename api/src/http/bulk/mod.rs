@@ -21,7 +21,6 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use axum::routing::post;
 use bytes::Bytes;
 use futures_util::future::Either;
 use futures_util::stream::{self, Stream, StreamExt};
@@ -31,6 +30,7 @@ use stockledger_writer::{Ledger, PendingReply, Reply};
 use self::line::Line;
 use self::lines::{Lines, Read};
 use crate::http::App;
+use crate::http::access::{Access, Caller, Routes};
 use crate::http::command::require_media_type;
 use crate::http::edge::RequestId;
 use crate::http::problem::{Code, Problem};
@@ -54,8 +54,9 @@ const MEDIA_TYPES: &[&str] = &[
     "application/x-jsonlines",
 ];
 
-pub(super) fn router() -> axum::Router<App> {
-    axum::Router::new().route("/v1/bulk", post(bulk))
+/// Each line needs what the route of its command needs.
+pub(super) fn routes() -> Routes {
+    Routes::new().post("/v1/bulk", Access::AnyKey, bulk)
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,13 +70,14 @@ async fn bulk(
     State(app): State<App>,
     Parameters(BulkParameters { stop_at_failure }): Parameters<BulkParameters>,
     Extension(request_id): Extension<RequestId>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
     let ledger = app.ledger()?.clone();
     let (parts, body) = request.into_parts();
     require_media_type(&parts.headers, MEDIA_TYPES)?;
     let session =
-        Arc::new(Session { ledger, request_id, stop_at_failure, has_failed: AtomicBool::new(false) });
+        Arc::new(Session { ledger, caller, request_id, stop_at_failure, has_failed: AtomicBool::new(false) });
     let answers = answers(session, Lines::new(body.into_data_stream()));
     let writes =
         answers.ready_chunks(ANSWERS_PER_WRITE_MAX).map(|answers| Ok::<_, Infallible>(joined(answers)));
@@ -87,6 +89,7 @@ async fn bulk(
 /// What the lines of one request share.
 struct Session {
     ledger: Ledger,
+    caller: Caller,
     request_id: RequestId,
     stop_at_failure: bool,
     /// Whether a line came to no decision for a reason that may pass.
@@ -141,7 +144,7 @@ impl Session {
             let detail = "a line before it came to no decision, and the request asks to stop then";
             return Err(Problem::new(Code::NotApplied, detail));
         }
-        let Line { command, key, is_awaited } = line::parse(&read.into_line()?)?;
+        let Line { command, key, is_awaited } = line::parse(&read.into_line()?, &self.caller)?;
         if is_awaited {
             let outcome = self.ledger.submit(command, key).await;
             return Ok(Either::Left(outcome.map_err(line::problem_of_command)));

@@ -20,7 +20,7 @@ impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
         let text = error.to_string();
         match error {
-            CommandError::UnknownSite(_) => Self::new(Code::UnknownSite, text),
+            CommandError::UnknownSite(site) => Self::unknown_site(&site),
             CommandError::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,
                 "this Idempotency-Key was used before for another command; use a new key for a new command",
@@ -134,6 +134,9 @@ fn code_of(refusal: &Refusal) -> Code {
         Refusal::UnknownHold(_) => Code::UnknownHold,
         Refusal::ExceedsHold(_) => Code::HoldState,
         Refusal::QuantityLimit(_) => Code::QuantityLimit,
+        Refusal::KeyExists(_) => Code::KeyExists,
+        Refusal::UnknownKey(_) => Code::UnknownKey,
+        Refusal::FirstKeyNotAdmin(_) => Code::FirstKeyNotAdmin,
     }
 }
 
@@ -174,6 +177,12 @@ fn detail_of(refusal: &Refusal, refused: &CommandRefused) -> String {
         }
         Refusal::ExceedsHold(ExceedsHold { requested: None, .. }) => {
             format!("nothing is left of hold {hold}")
+        }
+        Refusal::KeyExists(_) => "an API key with this key_id exists; make another token".to_owned(),
+        Refusal::UnknownKey(_) => "no API key with this key_id exists; GET /v1/keys lists them".to_owned(),
+        Refusal::FirstKeyNotAdmin(_) => {
+            "the first API key must have the scope admin: from then on nobody makes another one without it"
+                .to_owned()
         }
         Refusal::QuantityLimit(QuantityLimit { sku }) => {
             format!("a balance of {sku} would go beyond the largest quantity of the ledger, 2^53 - 1")

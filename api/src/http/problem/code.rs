@@ -63,9 +63,9 @@ codes! {
     InvalidCursor = BAD_REQUEST "invalid-cursor" final "Invalid cursor"
         "A cursor continues the list that it came from, with the same path and the same filters. This one is damaged or belongs to another list. Begin again without a cursor.";
     Unauthenticated = UNAUTHORIZED "unauthenticated" final "Not authenticated"
-        "The request carries no credential, or one that is not known.";
+        "The request carries no API key, or one that is not known, has expired or was revoked. Send the header Authorization: Bearer with a key of this ledger; somebody with the scope admin makes one.";
     Forbidden = FORBIDDEN "forbidden" final "Forbidden"
-        "The credential does not allow this.";
+        "The API key does not allow this: it lacks the scope that the detail names, or it is for some sites and this is about the ledger as a whole.";
     NotFound = NOT_FOUND "not-found" final "Not found"
         "There is nothing at this path on this node. The detail says whether the path does not exist at all or belongs to a role that this node does not play.";
     UnknownSite = NOT_FOUND "unknown-site" final "Unknown site"
@@ -78,6 +78,8 @@ codes! {
         "This SKU was never received, adjusted or counted at this site.";
     UnknownItem = NOT_FOUND "unknown-item" final "Unknown item"
         "No item with this SKU is registered. Stock of an unregistered SKU may exist nevertheless.";
+    UnknownKey = NOT_FOUND "unknown-key" final "Unknown key"
+        "No API key with this id was ever made.";
     MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" final "Method not allowed"
         "The path exists but does not take this method. The header Allow names those that it takes.";
     InsufficientStock = CONFLICT "insufficient-stock" final "Insufficient stock"
@@ -92,6 +94,10 @@ codes! {
         "A hold with this id exists at this site. Choose another id.";
     HoldState = CONFLICT "hold-state" final "Hold does not allow this"
         "Less is left of the hold than the command wants to release.";
+    KeyExists = CONFLICT "key-exists" final "Key exists"
+        "An API key with this id exists. Make another token, which has another id.";
+    FirstKeyNotAdmin = CONFLICT "first-key-not-admin" final "First key must be admin"
+        "The ledger has no API key yet, and the first one must have the scope admin: as soon as there is one, nobody comes in without, and nobody could make another.";
     QuantityLimit = CONFLICT "quantity-limit" final "Quantity limit"
         "A balance would go beyond 2^53 - 1, the largest quantity of the ledger.";
     VersionState = CONFLICT "version-state" final "Version does not allow this"
@@ -126,6 +132,8 @@ codes! {
         "The database of the read tables does not answer at the moment. Commands are not affected. Send the request again after Retry-After.";
     PartitionHalted = SERVICE_UNAVAILABLE "partition-halted" retry "Partition halted"
         "The partition of this site stopped at something in its log that must not be read past, and takes no commands until an operator has looked at it. /readyz says why. This request recorded nothing.";
+    KeysUnread = SERVICE_UNAVAILABLE "keys-unread" retry "Keys not read yet"
+        "This node is still reading from the log which API keys there are, as after a start, and lets nobody in before. Send the request again after Retry-After.";
     WriterRecovering = SERVICE_UNAVAILABLE "writer-recovering" retry "Writer recovering"
         "The writer is reading its log, as after a start. This request recorded nothing; send it again with the same key after Retry-After, which also tells what became of an earlier one.";
     OutcomeUnknown = GATEWAY_TIMEOUT "outcome-unknown" retry "Outcome unknown"

@@ -17,8 +17,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use stockledger_domain::Invalid;
 use stockledger_log::Causes;
-use stockledger_schemas::Position;
 use stockledger_schemas::refusal::Shortage;
+use stockledger_schemas::{Position, SiteId};
 
 pub use code::Code;
 
@@ -92,6 +92,12 @@ impl Problem {
             decided: None,
             cause: None,
         }))
+    }
+
+    /// There is no such site, or none for the caller, which is the same to them.
+    #[must_use]
+    pub fn unknown_site(site: &SiteId) -> Self {
+        Self::new(Code::UnknownSite, format!("no site {site} was ever opened"))
     }
 
     /// A fault of ours: the caller hears that there is one, the log hears which.
@@ -214,6 +220,9 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(seconds) = self.0.code.retry_after_s() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.0.code == Code::Unauthenticated {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(Decided { position, replayed }) = self.0.decided {
             set_decided(headers, position, replayed);

@@ -2,15 +2,14 @@
 
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::get;
 
-use crate::http::App;
+use crate::http::access::{Access, Routes};
 use crate::http::page::{self, Page};
 use crate::http::problem::{Code, Problem};
 use crate::http::segments::Segments;
 
-pub(in crate::http) fn router() -> axum::Router<App> {
-    axum::Router::new().route("/problems", get(index)).route("/problems/{code}", get(one))
+pub(in crate::http) fn routes() -> Routes {
+    Routes::new().get("/problems", Access::Open, index).get("/problems/{code}", Access::Open, one)
 }
 
 async fn index(headers: HeaderMap) -> Response {

@@ -152,6 +152,7 @@ fn route_and_own<'a>(scope: &'a Scope, command: &'a Command) -> (Route<'a>, Own<
         }
         Command::CancelOrder(cancel) => (of_order(&cancel.order_id), Own::Nothing {}),
         Command::ReturnOrder(goods) => (of_order(&goods.order_id), Own::Return { lines: &goods.lines }),
-        Command::RecordNote(_) => (at_site, Own::Nothing {}),
+        // No input makes keys, and bulk would refuse them.
+        Command::RecordNote(_) | Command::CreateKey(_) | Command::RevokeKey(_) => (at_site, Own::Nothing {}),
     }
 }

@@ -99,7 +99,14 @@ impl Shop {
             audit: None,
         };
         tokio::time::timeout(PATIENCE, ledger.led()).await.expect("in time").expect("a led ledger");
-        Self { log, ledger, queries, app: http::App::new(node, roles), _projector: projector, _dir: dir }
+        Self {
+            log,
+            ledger,
+            queries,
+            app: http::App::new(node, roles, http::Gate::Open),
+            _projector: projector,
+            _dir: dir,
+        }
     }
 
     /// This process as a target.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
-use stockledger::http::{self, App, Node, Roles};
+use stockledger::http::{self, App, Gate, Node, Roles};
 use stockledger::versions::Versions;
 use stockledger_log::Log;
 use stockledger_projections::{Options as FollowOptions, Projector, Queries, Store};
@@ -71,7 +71,7 @@ impl Stack {
             versions: Some(versions.clone()),
             audit: None,
         };
-        let router = http::router(App::new(node, roles));
+        let router = http::router(App::new(node, roles, Gate::Open));
         Self { name, log, store, ledger, projector, versions, router, stop }
     }
 
@@ -89,7 +89,11 @@ impl Stack {
 pub(super) fn reading(store: Arc<dyn Store>, now: Timestamp) -> Router {
     let environment: Arc<dyn Environment> = Arc::new(Frozen { now, nonces: AtomicU64::new(0) });
     let node = node(LedgerId([7; 16]), PARTITIONS, environment);
-    http::router(App::new(node, Roles { api: Some(Queries::new(store, None)), ..Roles::default() }))
+    http::router(App::new(
+        node,
+        Roles { api: Some(Queries::new(store, None)), ..Roles::default() },
+        Gate::Open,
+    ))
 }
 
 fn node(ledger_id: LedgerId, partitions: u16, environment: Arc<dyn Environment>) -> Node {

@@ -60,7 +60,8 @@ fn of_event(event: &Event) -> Vec<Row<'_>> {
         Event::SiteRenamed(event) => vec![named(Some(event.site.as_str()), event.name.as_str(), None)],
         Event::ItemRegistered(event) => vec![named(None, event.name.as_str(), Some(&event.sku))],
         Event::ItemUpdated(event) => vec![named(None, event.name.as_str(), Some(&event.sku))],
-        Event::SiteOpened(_) | Event::NoteRecorded(_) => vec![Row::default()],
+        Event::KeyCreated(event) => vec![named(None, event.name.as_str(), None)],
+        Event::SiteOpened(_) | Event::NoteRecorded(_) | Event::KeyRevoked(_) => vec![Row::default()],
         Event::StockReceived(event) => {
             event.lines.iter().map(|line| moved(&line.sku, line.quantity.get(), line.after)).collect()
         }

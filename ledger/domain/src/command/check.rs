@@ -4,15 +4,21 @@
 
 use std::collections::HashMap;
 
-use stockledger_schemas::limits::{LINES_MAX, QUANTITY_MAX};
-use stockledger_schemas::{CommandKind, Context, Delta, HoldId, Level, Quantity, Reason, Scope, Sku};
+use stockledger_schemas::limits::{KEY_SITES_MAX, LINES_MAX, QUANTITY_MAX};
+use stockledger_schemas::{
+    CommandKind, Context, Delta, HoldId, KeyScope, Level, Quantity, Reason, Scope, Sku,
+};
 
 use crate::command::reason;
-use crate::command::{AdjustmentLine, Checked, Command, CountLine, HoldStock, Invalid};
+use crate::command::{AdjustmentLine, Checked, Command, CountLine, CreateKey, HoldStock, Invalid};
 use crate::lines::{Sum, sum_by};
 
 /// How the ids of holds begin that the ledger itself makes for damaged goods of a return.
 pub(crate) const RETURN_HOLD_PREFIX: &str = "return:";
+
+/// Who acts without a key: callers while there are no keys, and the ledger itself. A key of such a name could not be told
+/// from them in a trail.
+const KEYLESS_ACTORS: [&str; 2] = ["local", "stockledger"];
 
 impl Checked {
     /// Checks a command and takes it.
@@ -22,7 +28,7 @@ impl Checked {
     /// asking have one fingerprint.
     ///
     /// # Errors
-    /// Everything that is wrong, in the order: scope, hold id, lines, reason, note.
+    /// Everything that is wrong, in the order: scope, ids, lines or rights, reason, note.
     pub fn new(scope: Scope, command: Command, mut context: Context) -> Result<Self, Vec<Invalid>> {
         if let Command::HoldStock(hold) = &command {
             context.reason.get_or_insert(hold.reason.into());
@@ -70,7 +76,13 @@ impl Problems {
     }
 
     fn check_scope(&mut self, scope: &Scope, kind: CommandKind) {
-        let of_directory = matches!(kind, CommandKind::OpenSite | CommandKind::RegisterItem);
+        let of_directory = matches!(
+            kind,
+            CommandKind::OpenSite
+                | CommandKind::RegisterItem
+                | CommandKind::CreateKey
+                | CommandKind::RevokeKey
+        );
         match scope {
             Scope::Site(_) if of_directory => self.add("", format!("{kind} is not a command of a site")),
             Scope::Directory if !of_directory => self.add("", format!("{kind} is a command of a site")),
@@ -97,8 +109,10 @@ impl Problems {
             Command::ReturnOrder(goods) => {
                 self.check_quantities(goods.lines.iter().map(|line| (&line.sku, line.quantity)));
             }
+            Command::CreateKey(key) => self.check_key(key),
             Command::OpenSite(_)
             | Command::RegisterItem(_)
+            | Command::RevokeKey(_)
             | Command::ReleaseHold(_)
             | Command::CancelOrder(_)
             | Command::RecordNote(_) => {}
@@ -110,6 +124,35 @@ impl Problems {
             let detail =
                 format!("must not begin with {RETURN_HOLD_PREFIX} which is kept for damaged returns");
             self.add("/hold_id", detail);
+        }
+    }
+
+    /// A key for some sites must not reach beyond them, so it cannot have rights over the ledger as a whole.
+    fn check_key(&mut self, key: &CreateKey) {
+        if KEYLESS_ACTORS.contains(&key.name.as_str()) {
+            self.add("/name", format!("must not be {}, which acts without a key", key.name));
+        }
+        if key.scopes.is_empty() {
+            let all: Vec<&str> = KeyScope::ALL.iter().map(|scope| scope.as_str()).collect();
+            self.add("/scopes", format!("must have at least one of {}", all.join(", ")));
+        }
+        for (index, scope) in key.scopes.iter().enumerate() {
+            if key.scopes[..index].contains(scope) {
+                self.add(format!("/scopes/{index}"), format!("{scope} stands there already"));
+            }
+        }
+        let Some(sites) = &key.sites else { return };
+        if !(1..=KEY_SITES_MAX).contains(&sites.len()) {
+            let detail = format!("must name from 1 to {KEY_SITES_MAX} sites, or be absent for all of them");
+            return self.add("/sites", detail);
+        }
+        for (index, site) in sites.iter().enumerate() {
+            if sites[..index].contains(site) {
+                self.add(format!("/sites/{index}"), format!("{site} stands there already"));
+            }
+        }
+        if key.scopes.contains(&KeyScope::Admin) {
+            self.add("/sites", "must be absent: a key with the scope admin is for all sites");
         }
     }
 

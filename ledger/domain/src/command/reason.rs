@@ -35,7 +35,9 @@ pub const fn allowed(command: CommandKind) -> &'static [Reason] {
         | CommandKind::ReleaseHold
         | CommandKind::PlaceOrder
         | CommandKind::ShipOrder
-        | CommandKind::RecordNote => &[Reason::Other],
+        | CommandKind::RecordNote
+        | CommandKind::CreateKey
+        | CommandKind::RevokeKey => &[Reason::Other],
     }
 }
 

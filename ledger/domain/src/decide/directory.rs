@@ -1,10 +1,13 @@
-//! Decisions about sites and items.
+//! Decisions about sites, items and API keys.
 
-use stockledger_schemas::PartitionId;
-use stockledger_schemas::event::{ItemRegistered, ItemUpdated, SiteRegistered, SiteRenamed};
+use stockledger_schemas::event::{
+    ItemRegistered, ItemUpdated, KeyCreated, KeyRevoked, SiteRegistered, SiteRenamed,
+};
+use stockledger_schemas::refusal::{FirstKeyNotAdmin, KeyExists, UnknownKey};
+use stockledger_schemas::{Event, KeyScope, PartitionId};
 
-use crate::command::{OpenSite, RegisterItem};
-use crate::decide::Change;
+use crate::command::{CreateKey, OpenSite, RegisterItem, RevokeKey};
+use crate::decide::{Change, Rejection, refuse};
 use crate::state::Directory;
 
 pub(super) fn open_site(directory: &Directory, partitions: u16, command: &OpenSite) -> Change {
@@ -28,6 +31,26 @@ pub(super) fn register_item(directory: &Directory, command: &RegisterItem) -> Ch
         return Change::Nothing { since: known.seq };
     }
     Change::Event(ItemUpdated { sku, name, unit }.into())
+}
+
+/// From the first key on nobody comes in without one, so the first one must be able to make others.
+pub(super) fn create_key(directory: &Directory, command: &CreateKey) -> Result<Event, Rejection> {
+    let CreateKey { key_id, name, secret_hash, scopes, sites, expires_at } = command.clone();
+    if directory.keys.is_empty() && !scopes.contains(&KeyScope::Admin) {
+        return refuse(FirstKeyNotAdmin {});
+    }
+    if directory.keys.contains_key(&key_id) {
+        return refuse(KeyExists {});
+    }
+    Ok(KeyCreated { key_id, name, secret_hash, scopes, sites, expires_at }.into())
+}
+
+pub(super) fn revoke_key(directory: &Directory, command: &RevokeKey) -> Result<Change, Rejection> {
+    let Some(known) = directory.keys.get(&command.key_id) else { return refuse(UnknownKey {}) };
+    Ok(match known.revoked_seq {
+        Some(since) => Change::Nothing { since },
+        None => Change::Event(KeyRevoked { key_id: command.key_id.clone() }.into()),
+    })
 }
 
 /// The partition with the fewest sites; of several the one with the lowest number.

@@ -2,17 +2,19 @@
 
 use stockledger_domain::command::reason::{self, allowed};
 use stockledger_domain::command::{
-    AdjustStock, AdjustmentLine, CancelOrder, CountLine, CountStock, HoldStock, OpenSite, OrderedLine,
-    PlaceOrder, ReceiptLine, ReceiveStock, RecordNote, RegisterItem, ReleaseHold, ReturnLine, ReturnOrder,
-    ShipOrder, ShipmentLine,
+    AdjustStock, AdjustmentLine, CancelOrder, CountLine, CountStock, CreateKey, HoldStock, OpenSite,
+    OrderedLine, PlaceOrder, ReceiptLine, ReceiveStock, RecordNote, RegisterItem, ReleaseHold, ReturnLine,
+    ReturnOrder, RevokeKey, ShipOrder, ShipmentLine,
 };
 use stockledger_domain::{Checked, Command};
-use stockledger_schemas::limits::{LINES_MAX, QUANTITY_MAX};
+use stockledger_schemas::limits::{KEY_SITES_MAX, LINES_MAX, QUANTITY_MAX};
 use stockledger_schemas::{
-    CommandKind, Context, Delta, Disposition, HoldReason, Level, Quantity, Reason, Scope,
+    CommandKind, Context, Delta, Disposition, Hash, HoldReason, KeyScope, Level, Quantity, Reason, Scope,
+    SiteId,
 };
 
-use crate::world::{by_somebody, main_site, sku};
+use crate::table::is_of_directory;
+use crate::world::{by_somebody, main_site, site_id, sku};
 
 fn receipt(lines: &[(&str, i64)]) -> Command {
     let line =
@@ -45,6 +47,17 @@ fn hold(id: &str) -> Command {
 
 fn quantity_of(number: i64) -> Quantity {
     Quantity::new(number).unwrap()
+}
+
+fn key(scopes: &[KeyScope]) -> CreateKey {
+    CreateKey {
+        key_id: "key00001".parse().unwrap(),
+        name: "till".parse().unwrap(),
+        secret_hash: Hash::of(&[b"token"]),
+        scopes: scopes.to_vec(),
+        sites: None,
+        expires_at: None,
+    }
 }
 
 fn because(reason: Reason) -> Context {
@@ -84,14 +97,13 @@ fn one_of_each() -> Vec<Command> {
             lines: vec![ReturnLine { sku: apple(), quantity, disposition: Disposition::Restock }],
         }),
         Command::RecordNote(RecordNote {}),
+        Command::CreateKey(key(&[KeyScope::StockRead])),
+        Command::RevokeKey(RevokeKey { key_id: "key00001".parse().unwrap() }),
     ]
 }
 
 fn scope_of(kind: CommandKind) -> Scope {
-    match kind {
-        CommandKind::OpenSite | CommandKind::RegisterItem => Scope::Directory,
-        _ => main_site(),
-    }
+    if is_of_directory(kind) { Scope::Directory } else { main_site() }
 }
 
 /// The problems of a command at the site `main`, as `pointer: detail`.
@@ -190,6 +202,43 @@ fn a_hold_has_one_reason() {
 fn hold_ids_of_returns_are_reserved() {
     assert_eq!(pointers(hold("return:0.7:1"), by_somebody()), ["/hold_id"]);
     assert_eq!(pointers(hold("returned"), by_somebody()), [""; 0]);
+}
+
+/// The pointers of the problems of a key.
+fn of_key(key: CreateKey) -> Vec<String> {
+    let checked = Checked::new(Scope::Directory, Command::CreateKey(key), by_somebody());
+    checked.err().unwrap_or_default().into_iter().map(|problem| problem.pointer).collect()
+}
+
+#[test]
+fn a_key_has_rights_once_each_and_none_beyond_its_sites() {
+    let at = |scopes: &[KeyScope], sites: Vec<SiteId>| CreateKey { sites: Some(sites), ..key(scopes) };
+    let (uk, fr) = (site_id("uk"), site_id("fr"));
+    let all_but_admin: Vec<KeyScope> =
+        KeyScope::ALL.iter().copied().filter(|scope| *scope != KeyScope::Admin).collect();
+    let numbered = |count: usize| (0..count).map(|number| site_id(&format!("s{number}"))).collect::<Vec<_>>();
+    let cases = [
+        (key(KeyScope::ALL), vec![]),
+        (at(&all_but_admin, vec![uk.clone(), fr.clone()]), vec![]),
+        (key(&[]), vec!["/scopes"]),
+        (key(&[KeyScope::Admin, KeyScope::StockRead, KeyScope::Admin]), vec!["/scopes/2"]),
+        (at(&all_but_admin, vec![]), vec!["/sites"]),
+        (at(&all_but_admin, vec![uk.clone(), fr, uk.clone()]), vec!["/sites/2"]),
+        (at(&all_but_admin, numbered(KEY_SITES_MAX)), vec![]),
+        (at(&all_but_admin, numbered(KEY_SITES_MAX + 1)), vec!["/sites"]),
+        (at(&[KeyScope::Admin], vec![uk]), vec!["/sites"]),
+    ];
+    for (key, pointers) in cases {
+        assert_eq!(of_key(key.clone()), pointers, "{key:?}");
+    }
+}
+
+#[test]
+fn a_key_does_not_act_under_a_name_that_acts_without_one() {
+    for name in ["local", "stockledger"] {
+        let key = CreateKey { name: name.parse().unwrap(), ..key(&[KeyScope::StockRead]) };
+        assert_eq!(of_key(key), ["/name"], "{name}");
+    }
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use stockledger_domain::{Breach, Impossible, Partition, apply};
 use stockledger_schemas::event::{
-    HoldReleased, NoteRecorded, OrderReturned, OrderShipped, OutOfStock, SiteOpened, SiteRegistered,
-    SiteRenamed, StockCounted, StockHeld, StockReceived,
+    CommandRefused, HoldReleased, KeyCreated, NoteRecorded, OrderReturned, OrderShipped, OutOfStock,
+    SiteOpened, SiteRegistered, SiteRenamed, StockCounted, StockHeld, StockReceived,
 };
-use stockledger_schemas::refusal::{ExpectedQuantityStale, InsufficientStock};
-use stockledger_schemas::{Decision, Delta, Event, Level, PartitionId, Quantity, Refusal, Scope};
+use stockledger_schemas::refusal::{ExpectedQuantityStale, FirstKeyNotAdmin, InsufficientStock, KeyExists};
+use stockledger_schemas::{
+    CommandKind, Decision, Delta, Event, KeyId, KeyScope, Level, PartitionId, Quantity, Refusal, Scope,
+};
 
 use crate::table::check;
 use crate::world::{World, by_somebody, main_site, site_id, sku};
@@ -28,6 +30,12 @@ const HISTORY: &str = "
     0.16 | item apple Apple kg                  | item_updated apple Apple kg
     0.17 | open main Hauptlager                 | site_renamed main Hauptlager on 0
     0.18 | open far Far                         | site_registered far Far on 1
+    0.19 | revoke key00001                      | unknown_key
+    0.20 | key key00001 till stock:read         | first_key_not_admin
+    0.21 | key key00001 boss admin              | key_created key00001 boss admin at all sites
+    0.22 | key key00002 till stock:read         | key_created key00002 till stock:read at all sites
+    0.23 | key key00001 thief admin             | key_exists
+    0.24 | revoke key00002                      | key_revoked key00002
 ";
 
 fn history() -> World {
@@ -92,7 +100,7 @@ fn decisions_come_in_order() {
 fn events_belong_to_the_scope_of_their_decision() {
     let of_a_site = tampered(4, |decision| decision.scope = Scope::Directory);
     assert_eq!(of_a_site.breach, Breach::WrongScope);
-    for seq in [15, 16, 17, 18] {
+    for seq in [15, 16, 17, 18, 21, 24] {
         let of_the_directory = tampered(seq, |decision| decision.scope = main_site());
         assert_eq!(of_the_directory.breach, Breach::WrongScope);
     }
@@ -110,6 +118,33 @@ fn sites_and_items_are_registered_once_and_where_they_can_be() {
     assert_eq!(update, Breach::UnknownItem(sku("fig")));
     let again = tampered(16, |decision| decision.events.clone_from(&history().log[14].events));
     assert_eq!(again.breach, Breach::ItemExists(sku("apple")));
+}
+
+#[test]
+fn keys_are_made_and_revoked_once_and_the_first_one_can_make_others() {
+    let make = |seq, tamper: fn(&mut KeyCreated)| breach(seq, body!(KeyCreated), tamper);
+    assert_eq!(make(21, |event| event.scopes = vec![KeyScope::StockRead]), Breach::FirstKeyNotAdmin);
+    let first: KeyId = "key00001".parse().unwrap();
+    assert_eq!(make(22, |event| event.key_id = "key00001".parse().unwrap()), Breach::KeyExists(first));
+    let unknown: KeyId = "key00003".parse().unwrap();
+    let revoke = breach(24, body!(KeyRevoked), |event| event.key_id = "key00003".parse().unwrap());
+    assert_eq!(revoke, Breach::UnknownKey(unknown));
+    let mut after = history().state;
+    let again = Decision { seq: 25, ..history().log[23].clone() };
+    let impossible = apply(&mut after, 25, &again).unwrap_err();
+    assert_eq!(impossible.breach, Breach::UnknownKey("key00002".parse().unwrap()));
+}
+
+#[test]
+fn the_directory_refuses_only_what_it_can() {
+    let refuse = |seq, tamper: fn(&mut CommandRefused)| breach(seq, body!(CommandRefused), tamper);
+    let exists = |event: &mut CommandRefused| event.refusal = KeyExists {}.into();
+    assert_eq!(refuse(20, exists), Breach::WrongRefusal);
+    let not_admin = |event: &mut CommandRefused| event.refusal = FirstKeyNotAdmin {}.into();
+    assert_eq!(refuse(23, not_admin), Breach::WrongRefusal);
+    let open = |event: &mut CommandRefused| event.command = CommandKind::OpenSite;
+    assert_eq!(refuse(23, open), Breach::WrongScope);
+    assert_eq!(refuse(19, exists), Breach::WrongScope);
 }
 
 #[test]
@@ -173,11 +208,11 @@ fn a_count_fits_its_difference_and_its_position() {
     assert_eq!(count(|event| event.lines[0].counted = level(6)), wrong);
     assert_eq!(count(|event| event.lines[0].counted_at_seq = Some(5)), wrong);
     let mut world = history();
-    check(&mut world, "0.19 | count apple 5 at 0.18 | stock_counted apple +0 = 5/0/2");
+    check(&mut world, "0.25 | count apple 5 at 0.18 | stock_counted apple +0 = 5/0/2");
     let mut decision = world.log.pop().unwrap();
     let Event::StockCounted(counted) = &mut decision.events[0] else { panic!("a count") };
     counted.lines[0].counted_at_seq = Some(4);
-    let impossible = apply(&mut history().state, 19, &decision).unwrap_err();
+    let impossible = apply(&mut history().state, 25, &decision).unwrap_err();
     assert_eq!(impossible.breach, wrong);
 }
 

@@ -85,7 +85,10 @@ impl Model {
             Command::CancelOrder(cancellation) => self.cancel(cancellation.order_id.as_str()),
             Command::ReturnOrder(goods) => self.take_back(seq, goods),
             Command::RecordNote(_) => Ok(()),
-            Command::OpenSite(_) | Command::RegisterItem(_) => panic!("not a command of a site"),
+            Command::OpenSite(_)
+            | Command::RegisterItem(_)
+            | Command::CreateKey(_)
+            | Command::RevokeKey(_) => panic!("not a command of a site"),
         }
     }
 

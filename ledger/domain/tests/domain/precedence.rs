@@ -8,7 +8,22 @@ use stockledger_schemas::CommandKind;
 use crate::table::check_main;
 
 /// One table per command that can be refused.
-pub(crate) const TABLES: [(CommandKind, &str); 9] = [
+pub(crate) const TABLES: [(CommandKind, &str); 11] = [
+    (
+        CommandKind::CreateKey,
+        "
+        # The two exclude each other: where a key exists, the next one is not the first.
+        0.3 | key key00001 till stock:read      | first_key_not_admin
+        0.4 | key key00001 boss admin           | key_created key00001 boss admin at all sites
+        0.5 | key key00001 till stock:read      | key_exists
+        ",
+    ),
+    (
+        CommandKind::RevokeKey,
+        "
+        0.3 | revoke key00001                   | unknown_key
+        ",
+    ),
     (
         CommandKind::ReceiveStock,
         "

@@ -42,6 +42,14 @@ fn event_text(event: &Event) -> String {
         Event::SiteRenamed(event) => format!("{} {} on {}", event.site, event.name, event.partition),
         Event::ItemRegistered(event) => format!("{} {} {}", event.sku, event.name, event.unit),
         Event::ItemUpdated(event) => format!("{} {} {}", event.sku, event.name, event.unit),
+        Event::KeyCreated(event) => {
+            let sites = event
+                .sites
+                .as_ref()
+                .map_or_else(|| "all sites".to_owned(), |sites| list(sites, ToString::to_string));
+            format!("{} {} {} at {sites}", event.key_id, event.name, list(&event.scopes, ToString::to_string))
+        }
+        Event::KeyRevoked(event) => event.key_id.to_string(),
         Event::SiteOpened(_) | Event::NoteRecorded(_) => String::new(),
         Event::StockReceived(event) => {
             list(&event.lines, |line| format!("{} +{} = {}", line.sku, line.quantity, balances(line.after)))
@@ -120,7 +128,10 @@ fn refusal_text(refusal: &Refusal) -> String {
         Refusal::OrderExists(_)
         | Refusal::UnknownOrder(_)
         | Refusal::HoldExists(_)
-        | Refusal::UnknownHold(_) => String::new(),
+        | Refusal::UnknownHold(_)
+        | Refusal::KeyExists(_)
+        | Refusal::UnknownKey(_)
+        | Refusal::FirstKeyNotAdmin(_) => String::new(),
     };
     format!("{} {body}", refusal.type_name())
 }

@@ -31,10 +31,25 @@ const SITES_AND_ITEMS: &str = "
     0.11 | item apple Pomme kg        | item_updated apple Pomme kg
 ";
 
+const KEYS: &str = "
+    # An API key opens the ledger to somebody, everywhere or at some sites.
+    0.3 | key key00001 boss admin               | key_created key00001 boss admin at all sites
+    0.4 | key key00002 till stock:read,order:place main | key_created key00002 till stock:read, order:place at main
+    # Two may act under one name, as while one takes the place of the other.
+    0.5 | key key00003 till order:place         | key_created key00003 till order:place at all sites
+    0.6 | revoke key00002                       | key_revoked key00002
+    -   | revoke key00002                       | nothing since 6
+    # Also the last one that may make others can be revoked: it may be in the wrong hands.
+    0.7 | revoke key00001                       | key_revoked key00001
+    0.8 | key key00004 heir stock:read          | key_created key00004 heir stock:read at all sites
+";
+
 const ANOTHER_PARTITION: &str = "
     # Only the directory's partition decides about sites and items.
     -   | open rome Rome              | not logged: not the directory
     -   | item apple Apple each       | not logged: not the directory
+    -   | key key00001 boss admin     | not logged: not the directory
+    -   | revoke key00001             | not logged: not the directory
     1.1 | opened rome                 | site_opened
     1.2 | @rome receive apple 2       | stock_received apple +2 = 2/0/0
     # A count names positions of its own partition that were reached.
@@ -130,7 +145,7 @@ fn shown() -> Vec<Shown> {
     let mut elsewhere = World::empty(1);
     let mut shown =
         vec![check(&mut World::empty(0), SITES_AND_ITEMS), check(&mut elsewhere, ANOTHER_PARTITION)];
-    shown.extend([STOCK, COUNTS, HOLDS, ORDERS, RETURNS].map(check_main));
+    shown.extend([KEYS, STOCK, COUNTS, HOLDS, ORDERS, RETURNS].map(check_main));
     shown.extend(precedence::TABLES.map(|(_, table)| check_main(table)));
     shown
 }
@@ -138,6 +153,11 @@ fn shown() -> Vec<Shown> {
 #[test]
 fn sites_and_items_are_described_once() {
     check(&mut World::empty(0), SITES_AND_ITEMS);
+}
+
+#[test]
+fn keys_are_made_and_revoked() {
+    check_main(KEYS);
 }
 
 #[test]

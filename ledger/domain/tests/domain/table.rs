@@ -5,7 +5,7 @@
 //! open SITE NAME            receive SKU N, ...        hold ID SKU N REASON     place ID SKU N, ...
 //! opened SITE               adjust SKU N [if N], ...  release ID [N]           ship ID [SKU N, ...]
 //! item SKU NAME UNIT        count SKU N [at P], ...   note TEXT                cancel ID
-//!                                                                              return ID SKU N restock|damaged, ...
+//! key ID NAME SCOPE,.. [SITE]                        revoke ID                 return ID SKU N restock|damaged, ...
 //! ```
 //!
 //! `@SITE` in front of a command sends it to another site than `main`; `max` is the largest quantity. The position
@@ -16,12 +16,12 @@ use std::str::FromStr;
 
 use stockledger_domain::Command;
 use stockledger_domain::command::{
-    AdjustStock, AdjustmentLine, CancelOrder, CountLine, CountStock, HoldStock, OpenSite, OrderedLine,
-    PlaceOrder, ReceiptLine, ReceiveStock, RecordNote, RegisterItem, ReleaseHold, ReturnLine, ReturnOrder,
-    ShipOrder, ShipmentLine,
+    AdjustStock, AdjustmentLine, CancelOrder, CountLine, CountStock, CreateKey, HoldStock, OpenSite,
+    OrderedLine, PlaceOrder, ReceiptLine, ReceiveStock, RecordNote, RegisterItem, ReleaseHold, ReturnLine,
+    ReturnOrder, RevokeKey, ShipOrder, ShipmentLine,
 };
 use stockledger_schemas::limits::QUANTITY_MAX;
-use stockledger_schemas::{CommandKind, Disposition, HoldReason, Reason, Scope};
+use stockledger_schemas::{CommandKind, Disposition, Hash, HoldReason, KeyScope, Reason, Scope};
 
 use crate::render;
 use crate::world::{Outcome, World, by_somebody, main_site, site_id};
@@ -84,8 +84,7 @@ fn send(world: &mut World, text: &str) -> (Option<CommandKind>, Outcome) {
         return (None, world.open_here(rest));
     }
     let command = parse(verb, rest);
-    let directory = matches!(command, Command::OpenSite(_) | Command::RegisterItem(_));
-    let scope = if directory { Scope::Directory } else { scope };
+    let scope = if is_of_directory(command.kind()) { Scope::Directory } else { scope };
     let mut context = by_somebody();
     match command.kind() {
         CommandKind::AdjustStock => context.reason = Some(Reason::Correction),
@@ -93,6 +92,12 @@ fn send(world: &mut World, text: &str) -> (Option<CommandKind>, Outcome) {
         _ => {}
     }
     (Some(command.kind()), world.send(scope, command, context))
+}
+
+/// Whether a command is about the ledger as a whole.
+pub(crate) fn is_of_directory(kind: CommandKind) -> bool {
+    use CommandKind::{CreateKey, OpenSite, RegisterItem, RevokeKey};
+    matches!(kind, OpenSite | RegisterItem | CreateKey | RevokeKey)
 }
 
 fn parse(verb: &str, rest: &str) -> Command {
@@ -135,6 +140,15 @@ fn parse(verb: &str, rest: &str) -> Command {
         "return" => {
             Command::ReturnOrder(ReturnOrder { order_id: of(id), lines: lines(after_id, return_line) })
         }
+        "key" => Command::CreateKey(CreateKey {
+            key_id: of(id),
+            name: of(words[1]),
+            secret_hash: Hash::of(&[id.as_bytes()]),
+            scopes: words[2].split(',').map(|word| KeyScope::from_word(word).unwrap()).collect(),
+            sites: words.get(3).map(|site| vec![of(site)]),
+            expires_at: None,
+        }),
+        "revoke" => Command::RevokeKey(RevokeKey { key_id: of(id) }),
         "note" => Command::RecordNote(RecordNote {}),
         other => panic!("no command {other}"),
     }

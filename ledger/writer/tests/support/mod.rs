@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use stockledger_domain::command::{
-    CancelOrder, Checked, Command, CountLine, CountStock, OpenSite, OrderedLine, PlaceOrder, ReceiptLine,
-    ReceiveStock, RegisterItem, ReturnLine, ReturnOrder, ShipOrder,
+    CancelOrder, Checked, Command, CountLine, CountStock, CreateKey, OpenSite, OrderedLine, PlaceOrder,
+    ReceiptLine, ReceiveStock, RegisterItem, ReturnLine, ReturnOrder, RevokeKey, ShipOrder,
 };
 use stockledger_log::Log;
 use stockledger_log::memory::{Faults, MemoryLog};
 use stockledger_schemas::{
-    Actor, Context, Decision, Disposition, Event, IdempotencyKey, Level, Name, Nonce, OrderId, Position,
-    Quantity, Record, Scope, SiteId, Sku, Timestamp, envelope,
+    Actor, Context, Decision, Disposition, Event, Hash, IdempotencyKey, KeyId, KeyScope, Level, Name, Nonce,
+    OrderId, Position, Quantity, Record, Scope, SiteId, Sku, Timestamp, envelope,
 };
 use stockledger_writer::{
     CommandError, Environment, Ledger, Options, PartitionStatus, PendingReply, Reply, WriterState, genesis,
@@ -173,6 +173,27 @@ pub fn open_site(site: &str) -> Checked {
 pub fn item(name: &str) -> Checked {
     let item = RegisterItem { sku: sku(), name: Name::new(name).unwrap(), unit: "each".parse().unwrap() };
     Checked::new(Scope::Directory, Command::RegisterItem(item), Context::by(actor())).unwrap()
+}
+
+pub fn key(name: &str) -> Checked {
+    let key = CreateKey {
+        key_id: key_id(),
+        name: Actor::new(name).unwrap(),
+        secret_hash: Hash::of(&[b"token"]),
+        scopes: vec![KeyScope::Admin],
+        sites: None,
+        expires_at: None,
+    };
+    Checked::new(Scope::Directory, Command::CreateKey(key), Context::by(actor())).unwrap()
+}
+
+pub fn revoked_key() -> Checked {
+    let revoke = Command::RevokeKey(RevokeKey { key_id: key_id() });
+    Checked::new(Scope::Directory, revoke, Context::by(actor())).unwrap()
+}
+
+fn key_id() -> KeyId {
+    KeyId::new("key00001").unwrap()
 }
 
 pub fn actor() -> Actor {

@@ -45,6 +45,8 @@ impl Warehouse {
             Event::StockAdjusted(_)
             | Event::StockCounted(_)
             | Event::NoteRecorded(_)
+            | Event::KeyCreated(_)
+            | Event::KeyRevoked(_)
             | Event::CommandRefused(_)
             | Event::SiteRegistered(_)
             | Event::SiteRenamed(_)

@@ -1,0 +1,78 @@
+//! Who a request comes from, and what they may do.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use stockledger_schemas::{Actor, KeyScope, SiteId};
+
+use crate::http::access::Access;
+use crate::http::problem::{Code, Problem};
+use crate::http::{App, LOCAL_ACTOR};
+use crate::keys::Key;
+
+/// Who a request comes from. The guard of its route puts it into the request.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Caller {
+    actor: Actor,
+    /// Nothing where nobody needs one.
+    key: Option<Arc<Key>>,
+}
+
+impl Caller {
+    /// Whoever can reach a ledger that has no keys; they may do everything.
+    pub(in crate::http) fn local() -> Result<Self, Problem> {
+        Ok(Self { actor: Actor::new(LOCAL_ACTOR).map_err(Problem::internal)?, key: None })
+    }
+
+    pub(super) fn with(key: Arc<Key>) -> Self {
+        Self { actor: key.name.clone(), key: Some(key) }
+    }
+
+    /// Who does what the request asks for, in every event.
+    pub(in crate::http) const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The sites that they see; all, if absent.
+    pub(in crate::http) fn sites(&self) -> Option<&[SiteId]> {
+        self.key.as_ref()?.sites.as_deref()
+    }
+
+    /// Whether they may do what needs this, at this site if it is about one.
+    ///
+    /// # Errors
+    /// `unknown-site` for a site that the key is not for, whatever else it lacks; `forbidden`.
+    pub(in crate::http) fn check(&self, access: Access, site: Option<&SiteId>) -> Result<(), Problem> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let sites = key.sites.as_deref();
+        if let (Access::AtSite(_), Some(sites), Some(site)) = (access, sites, site)
+            && !sites.contains(site)
+        {
+            return Err(Problem::unknown_site(site));
+        }
+        if let Some(scope) = access.scope().filter(|scope| !key.scopes.contains(scope)) {
+            return Err(lacks_scope(scope));
+        }
+        match (access, sites) {
+            (Access::AllSites(_), Some(_)) => Err(Problem::new(
+                Code::Forbidden,
+                "this is about the ledger as a whole, and the API key is for some of its sites",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lacks_scope(scope: KeyScope) -> Problem {
+    Problem::new(Code::Forbidden, format!("the API key does not have the scope {scope}, which this needs"))
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        let unguarded = || Problem::internal("a route that asks for its caller is not guarded");
+        parts.extensions.get::<Self>().cloned().ok_or_else(unguarded)
+    }
+}

@@ -1,0 +1,104 @@
+//! What stands in front of every route that is not open.
+
+use axum::RequestExt;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use stockledger_schemas::SiteId;
+
+use crate::http::App;
+use crate::http::access::{Access, Caller};
+use crate::http::problem::{Code, Problem};
+use crate::keys::{Identified, Keyring, Refused, Token};
+
+/// Whether callers are told apart.
+#[derive(Debug, Clone)]
+pub enum Gate {
+    /// Everybody who reaches the service may do everything: for a service inside of a process, which nobody reaches over a
+    /// network.
+    Open,
+    /// As soon as the ledger has a key, everybody needs one.
+    Keyed(Keyring),
+}
+
+/// A route's guard and what it works with.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) app: App,
+    pub(super) access: Access,
+}
+
+/// Lets a request in that may come in.
+pub(super) async fn guard(
+    State(Door { app, access }): State<Door>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if access != Access::Open {
+        let caller = caller(&app, request.headers())?;
+        let site = match access {
+            Access::AtSite(_) => Some(site_of(&mut request).await?),
+            Access::Open | Access::AnyKey | Access::OwnSites(_) | Access::AllSites(_) => None,
+        };
+        caller.check(access, site.as_ref())?;
+        request.extensions_mut().insert(caller);
+    }
+    Ok(next.run(request).await)
+}
+
+/// Who the request comes from.
+fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let keyring = match app.gate() {
+        Gate::Open => return Caller::local(),
+        Gate::Keyed(keyring) => keyring,
+    };
+    if !keyring.is_read() {
+        return Err(Problem::new(Code::KeysUnread, "this node is still reading which API keys there are"));
+    }
+    if !keyring.is_any() {
+        return Caller::local();
+    }
+    let token = bearer(headers)?;
+    match keyring.identify(&token, app.node().environment.now()) {
+        Identified::Live(key) => Ok(Caller::with(key)),
+        Identified::Unknown => Err(unauthenticated("the API key is not known")),
+        // Only whoever has the token hears this of its key.
+        Identified::Refused(Refused::Expired) => Err(unauthenticated("the API key has expired")),
+        Identified::Refused(Refused::Revoked) => Err(unauthenticated("the API key was revoked")),
+    }
+}
+
+/// The token of the header `Authorization: Bearer` (RFC 6750).
+fn bearer(headers: &HeaderMap) -> Result<Token, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let missing = || unauthenticated("send the header Authorization: Bearer with an API key of this ledger");
+    let value = values.next().ok_or_else(missing)?;
+    if values.next().is_some() {
+        return Err(unauthenticated("the header Authorization stands there more than once"));
+    }
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(missing)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(missing());
+    }
+    // What is no token is answered as one that is not known: nothing tells how close it was.
+    token.trim().parse().map_err(|_| unauthenticated("the API key is not known"))
+}
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(Code::Unauthenticated, detail)
+}
+
+/// The site in the path. One that breaks the rules of its type is refused here as every handler does.
+async fn site_of(request: &mut Request) -> Result<SiteId, Problem> {
+    let invalid = |why: String| {
+        Problem::new(Code::ValidationFailed, format!("the path has an id that nothing can have: {why}"))
+    };
+    let ids: RawPathParams = request
+        .extract_parts()
+        .await
+        .map_err(|_| invalid("it must be UTF-8 once percent-decoded".to_owned()))?;
+    let unnamed = || Problem::internal("a route that is guarded by its site has none in its path");
+    let (_, site) = ids.iter().find(|(name, _)| *name == "site").ok_or_else(unnamed)?;
+    SiteId::new(site).map_err(|error| invalid(error.to_string()))
+}
