@@ -2,7 +2,7 @@
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
 //! house rules that no compiler knows, `readme` runs what the README tells people to run, `services` starts and stops the real
-//! servers that tests need, `guard` cleans up after a task. Nothing here is shipped.
+//! servers that tests need, `sim` runs the simulation, `guard` cleans up after a task. Nothing here is shipped.
 
 mod guard;
 mod readme;
@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod servers;
 mod services;
+mod sim;
 mod test;
 mod tidy;
 mod wait;
@@ -43,6 +44,12 @@ enum Task {
         #[command(subcommand)]
         action: services::Action,
     },
+    /// Run the deterministic simulation; `-- --help` tells of its arguments
+    Sim {
+        /// Its arguments, such as `--seeds 100000 --from 1`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Wait until a task is gone, and clean up after it; tasks start this themselves
     #[command(hide = true)]
     Guard { mark: String },
@@ -55,6 +62,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(root),
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
+        Task::Sim { arguments } => sim::run(root, &arguments),
         Task::Guard { mark } => guard::watch(root, &mark),
     };
     match outcome {

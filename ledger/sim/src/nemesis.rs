@@ -312,6 +312,7 @@ impl Nemesis {
         if at.unreadable_from.is_some() || acknowledged >= end {
             return;
         }
+        at.has_lost_its_tail = true;
         at.cut_off(acknowledged);
         drop(inner);
         self.site.world.mark(Mark::VisibleTailLost);
