@@ -15,4 +15,5 @@ pub mod import;
 pub mod node;
 pub mod storage;
 pub mod text;
+pub mod tls;
 pub mod versions;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{LogAddress, Roles, Settings, Source};
 use crate::data_dir::{self, Lock};
-use crate::http;
+use crate::http::{self, Rates};
 use crate::storage::{self, Access};
 use crate::versions::Versions;
 
@@ -101,6 +101,8 @@ pub struct Node {
     tables: Option<Tables>,
     audit: Audit,
     answers_queries: bool,
+    /// How often one client may ask.
+    rates: Rates,
     _lock: Option<Lock>,
 }
 
@@ -168,6 +170,7 @@ impl Node {
             ledger,
             tables,
             answers_queries: roles.api,
+            rates: Rates::new(settings.edge.rate_limit.value, settings.edge.rate_burst.value),
             _lock: lock,
         })
     }
@@ -222,7 +225,8 @@ impl Node {
         let api = self.queries().filter(|_| self.answers_queries).cloned();
         let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
         let (writer, projector, audit) = (self.ledger.clone(), self.progress(), self.audit.proofs());
-        http::App::new(node, http::Roles { writer, projector, api, versions, audit })
+        let roles = http::Roles { writer, projector, api, versions, audit };
+        http::App::with_rates(node, roles, self.rates.clone())
     }
 
     /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, all of it is

@@ -46,6 +46,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let settings = context.settings.moved_to(&directory);
     settings.check_listen()?;
     let context = Context { settings, format: context.format };
+    let tls = context.settings.edge.server_tls()?;
     let listener = if args.exit { None } else { Some(serve::bind(&context).await?) };
     let node = Node::start(&context.settings, Roles::ALL, None).await?;
     let shown = tokio::select! {
@@ -62,8 +63,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             Ok(())
         }
         Some(listener) => {
-            suggest(&serve::url(&listener));
-            serve::until_signal(node, listener).await
+            suggest(&serve::url(serve::scheme(&context), &listener));
+            serve::until_signal(node, listener, serve::serving(&context, tls)).await
         }
     }
 }

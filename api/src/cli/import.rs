@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use stockledger_schemas::{Actor, SiteId};
 
-use super::health::client_failure;
 use super::output::{self, Format, Progress};
 use super::read::Server;
 use super::{Context, Exit, Failure};
-use crate::client::Client;
 use crate::config::Roles;
 use crate::http::LOCAL_ACTOR;
 use crate::import::{self, Local, OpeningStock, Options, Remote, Report, Source, Target};
@@ -60,7 +58,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let report = match &args.server.server {
         Some(url) => {
-            let client = Client::new(url).map_err(client_failure)?;
+            let client = context.client(url)?;
             with_progress(options, &Remote::new(client)).await?
         }
         None => {

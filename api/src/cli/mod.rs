@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::client::Client;
 use crate::config::{Flags, Settings};
 use output::Format;
 
@@ -96,6 +97,13 @@ struct Context {
     format: Format,
 }
 
+impl Context {
+    /// A client of the server at this address.
+    fn client(&self, url: &str) -> Result<Client, Failure> {
+        Client::trusting(url, &self.settings.edge.trust()).map_err(health::client_failure)
+    }
+}
+
 /// How a command ends when it does not end well; the number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
@@ -156,10 +164,16 @@ impl From<crate::storage::Error> for Failure {
 impl From<crate::config::Error> for Failure {
     fn from(error: crate::config::Error) -> Self {
         let exit = match &error {
-            crate::config::Error::Insecure(_) => Exit::UnsafeSetup,
+            crate::config::Error::Insecure(_) | crate::config::Error::NoKafkaTls(_) => Exit::UnsafeSetup,
             _ => Exit::Usage,
         };
         Self::new(exit, error)
+    }
+}
+
+impl From<crate::tls::Error> for Failure {
+    fn from(error: crate::tls::Error) -> Self {
+        Self::new(Exit::UnsafeSetup, error)
     }
 }
 

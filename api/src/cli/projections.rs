@@ -59,7 +59,7 @@ pub(super) async fn run(command: Projections, context: &Context) -> Result<(), F
         Projections::Switch { to, back: _, accept_difference, server } => {
             let target = to.map_or(Target::Back, |version| Target::Version(Version(version)));
             let switched = match &server.server {
-                Some(url) => switch_remote(url, to, accept_difference).await?,
+                Some(url) => switch_remote(&context.client(url)?, to, accept_difference).await?,
                 None => switch_local(target, accept_difference, context).await?,
             };
             match context.format {
@@ -69,7 +69,7 @@ pub(super) async fn run(command: Projections, context: &Context) -> Result<(), F
         }
         Projections::Drop { number, server } => {
             match &server.server {
-                Some(url) => drop_remote(url, number).await?,
+                Some(url) => drop_remote(&context.client(url)?, number).await?,
                 None => drop_local(Version(number), context).await?,
             }
             match context.format {
@@ -139,8 +139,11 @@ fn halts(version: &Value) -> Vec<(String, String)> {
     partitions(version).iter().filter_map(halt).collect()
 }
 
-async fn switch_remote(url: &str, version: Option<u32>, accept_difference: bool) -> Result<Value, Failure> {
-    let client = Client::new(url).map_err(client_failure)?;
+async fn switch_remote(
+    client: &Client,
+    version: Option<u32>,
+    accept_difference: bool,
+) -> Result<Value, Failure> {
     let wanted = match version {
         Some(version) => json!({ "version": version, "accept_difference": accept_difference }),
         None => json!({ "back": true, "accept_difference": accept_difference }),
@@ -159,8 +162,7 @@ async fn switch_local(target: Target, accept_difference: bool, context: &Context
     serde_json::to_value(&switched).map_err(|error| Failure::new(Exit::Failed, error))
 }
 
-async fn drop_remote(url: &str, version: u32) -> Result<(), Failure> {
-    let client = Client::new(url).map_err(client_failure)?;
+async fn drop_remote(client: &Client, version: u32) -> Result<(), Failure> {
     let dropped: Result<Value, _> = client.delete_json(&format!("/v1/projections/{version}")).await;
     dropped.map(drop).map_err(client_failure)
 }

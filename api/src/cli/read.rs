@@ -241,7 +241,7 @@ pub(super) async fn with_source<T>(
     ask: impl AsyncFnOnce(&Source) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     if let Some(url) = &server.server {
-        let client = Client::new(url).map_err(super::health::client_failure)?;
+        let client = context.client(url)?;
         return ask(&Source::Remote(client)).await;
     }
     let roles = Roles { writer: false, projector: false, api: true };

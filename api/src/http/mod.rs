@@ -25,10 +25,13 @@ mod operation;
 mod orders;
 mod page;
 mod paths;
+mod patience;
 pub mod problem;
 mod projections;
+mod rate;
 mod read;
 mod render;
+mod room;
 mod segments;
 mod server;
 mod sites;
@@ -47,8 +50,13 @@ use crate::versions::Versions;
 
 pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
+pub use patience::{Patience, Peer};
 pub use problem::{Code, Problem};
-pub use server::{DRAIN_MAX, serve};
+pub use rate::{Credential, RATE_BURST, RATE_PER_SECOND, Rates};
+use room::Room;
+pub use room::{BODIES_BYTES_MAX, BULK_STREAMS_MAX, READS_MAX, READS_WAITING_MAX};
+pub use server::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, Limits};
+pub use server::{DRAIN_MAX, Serving, connections_allowed, serve};
 
 /// Who every command is done by, as long as there are no credentials to tell callers apart.
 pub const LOCAL_ACTOR: &str = "local";
@@ -90,13 +98,31 @@ pub struct App(Arc<Parts>);
 struct Parts {
     node: Node,
     roles: Roles,
+    rates: Rates,
+    room: Room,
 }
 
 impl App {
     /// The state of a node that plays these roles.
     #[must_use]
     pub fn new(node: Node, roles: Roles) -> Self {
-        Self(Arc::new(Parts { node, roles }))
+        Self::with_rates(node, roles, Rates::new(RATE_PER_SECOND, RATE_BURST))
+    }
+
+    /// The same, with other bounds on how often one client may ask.
+    #[must_use]
+    pub fn with_rates(node: Node, roles: Roles, rates: Rates) -> Self {
+        Self(Arc::new(Parts { node, roles, rates, room: Room::default() }))
+    }
+
+    /// How often one client may ask.
+    fn rates(&self) -> &Rates {
+        &self.0.rates
+    }
+
+    /// How much is taken on at once.
+    fn room(&self) -> &Room {
+        &self.0.room
     }
 
     fn node(&self) -> &Node {
@@ -161,6 +187,7 @@ pub fn router(app: App) -> Router {
         .merge(problem::pages::router())
         .fallback(edge::unknown_route)
         .method_not_allowed_fallback(edge::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), rate::limit))
         .layer(axum::middleware::from_fn(edge::edge))
         .with_state(app)
 }

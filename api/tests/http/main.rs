@@ -18,4 +18,5 @@ mod operation;
 mod orders;
 mod past;
 mod reads;
+mod slow;
 mod versions;

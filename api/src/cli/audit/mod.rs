@@ -15,7 +15,6 @@ use stockledger_writer::{SystemEnvironment, genesis};
 
 use super::read::{Server, Source};
 use super::{Context, Failure};
-use crate::client::Client;
 use crate::http::{self, App, Node, Roles};
 use crate::node;
 use crate::storage::{self, Access};
@@ -52,7 +51,7 @@ async fn with_proofs<T>(
     ask: impl AsyncFnOnce(&Source) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     if let Some(url) = &server.server {
-        let client = Client::new(url).map_err(super::health::client_failure)?;
+        let client = context.client(url)?;
         return ask(&Source::Remote(client)).await;
     }
     let settings = &context.settings;

@@ -66,7 +66,9 @@ fn workers(text: &str) -> Result<usize, String> {
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let began = std::time::Instant::now();
     let rebuilt = match &args.server.server {
-        Some(url) => remote::rebuild(url, args.switch, args.workers, context.format).await?,
+        Some(url) => {
+            remote::rebuild(&context.client(url)?, args.switch, args.workers, context.format).await?
+        }
         None => local::rebuild(args.switch, args.workers, context).await?,
     };
     print(&rebuilt, began.elapsed().as_secs_f64(), context.format)

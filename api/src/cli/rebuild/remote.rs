@@ -17,12 +17,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOKS_MAX: u32 = 30;
 
 pub(super) async fn rebuild(
-    url: &str,
+    client: &Client,
     switch: Switch,
     workers: usize,
     format: Format,
 ) -> Result<Value, Failure> {
-    let client = Client::new(url).map_err(client_failure)?;
     let wanted = json!({ "switch": switch.word(), "workers": workers });
     let _: Value = client
         .post_json("/v1/projections/rebuilds", Headers::new(), &wanted)
