@@ -226,7 +226,7 @@ impl Node {
         let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
         let (writer, projector, audit) = (self.ledger.clone(), self.progress(), self.audit.proofs());
         let roles = http::Roles { writer, projector, api, versions, audit };
-        http::App::with_rates(node, roles, self.rates.clone())
+        http::App::new(node, roles).limited_to(self.rates.clone())
     }
 
     /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, all of it is

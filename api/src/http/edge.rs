@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -63,10 +63,20 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
         Err(problem) => problem.into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = problem.into_document_response(id.as_str(), uri.path());
+        let document = problem.into_document_response(id.as_str(), uri.path());
+        response = with_headers_of(document, response.headers_mut());
     }
     response.headers_mut().insert(REQUEST_ID, id.0);
     response
+}
+
+/// The document with what layers and router have said beside it, such as `Allow`.
+fn with_headers_of(mut document: Response, said: &mut HeaderMap) -> Response {
+    said.remove(header::CONTENT_LENGTH);
+    for (name, value) in &*said {
+        document.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    document
 }
 
 /// Refuses a head that is longer than any honest one.

@@ -93,12 +93,14 @@ pub struct Roles {
 
 /// What handlers work with. Clones are cheap and the same.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App {
+    parts: Arc<Parts>,
+    rates: Rates,
+}
 
 struct Parts {
     node: Node,
     roles: Roles,
-    rates: Rates,
     room: Room,
 }
 
@@ -106,31 +108,32 @@ impl App {
     /// The state of a node that plays these roles.
     #[must_use]
     pub fn new(node: Node, roles: Roles) -> Self {
-        Self::with_rates(node, roles, Rates::new(RATE_PER_SECOND, RATE_BURST))
+        let rates = Rates::new(RATE_PER_SECOND, RATE_BURST);
+        Self { parts: Arc::new(Parts { node, roles, room: Room::default() }), rates }
     }
 
-    /// The same, with other bounds on how often one client may ask.
+    /// The same, with these bounds on how often one client may ask.
     #[must_use]
-    pub fn with_rates(node: Node, roles: Roles, rates: Rates) -> Self {
-        Self(Arc::new(Parts { node, roles, rates, room: Room::default() }))
+    pub fn limited_to(self, rates: Rates) -> Self {
+        Self { rates, ..self }
     }
 
     /// How often one client may ask.
     fn rates(&self) -> &Rates {
-        &self.0.rates
+        &self.rates
     }
 
     /// How much is taken on at once.
     fn room(&self) -> &Room {
-        &self.0.room
+        &self.parts.room
     }
 
     fn node(&self) -> &Node {
-        &self.0.node
+        &self.parts.node
     }
 
     fn roles(&self) -> &Roles {
-        &self.0.roles
+        &self.parts.roles
     }
 
     /// The ledger, or the problem that this node has none.
@@ -141,20 +144,20 @@ impl App {
                 "this node takes no commands: it does not play the role writer",
             )
         };
-        self.0.roles.writer.as_ref().ok_or_else(no_writer)
+        self.parts.roles.writer.as_ref().ok_or_else(no_writer)
     }
 
     /// The versions of the read tables, or the problem that this node has none.
     fn versions(&self) -> Result<&Versions, Problem> {
         let no_tables = || Problem::new(Code::NotFound, "this node has no read tables");
-        self.0.roles.versions.as_ref().ok_or_else(no_tables)
+        self.parts.roles.versions.as_ref().ok_or_else(no_tables)
     }
 
     /// The queries, or the problem that this node answers none.
     fn queries(&self) -> Result<&Queries, Problem> {
         let no_api =
             || Problem::new(Code::NotFound, "this node answers no queries: it does not play the role api");
-        self.0.roles.api.as_ref().ok_or_else(no_api)
+        self.parts.roles.api.as_ref().ok_or_else(no_api)
     }
 
     /// What answers checkpoints and proofs, or the problem that this node has no key.
@@ -163,7 +166,7 @@ impl App {
             let detail = "this node signs no checkpoints: it has no audit key; `stockledger init` makes one";
             Problem::new(Code::AuditUnavailable, detail)
         };
-        self.0.roles.audit.as_ref().ok_or_else(no_key)
+        self.parts.roles.audit.as_ref().ok_or_else(no_key)
     }
 }
 

@@ -13,6 +13,7 @@ mod errors;
 mod faults;
 mod fuzz;
 mod idempotency;
+mod limits;
 mod lists;
 mod operation;
 mod orders;

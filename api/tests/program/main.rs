@@ -12,5 +12,7 @@ mod import;
 mod load;
 mod rebuild;
 mod run;
+mod secrets;
 mod setup;
+mod tls;
 mod verify;

@@ -38,6 +38,7 @@ pub(crate) const PARTITIONS: u16 = 4;
 
 /// A running node. It ends with the test's runtime.
 pub(crate) struct Service {
+    pub(crate) app: App,
     pub(crate) router: Router,
     pub(crate) log: MemoryLog,
     pub(crate) ledger: Ledger,
@@ -169,8 +170,10 @@ impl Service {
             versions: Some(versions),
             audit: None,
         };
-        let router = http::router(App::new(node, roles));
+        let app = App::new(node, roles);
+        let router = http::router(app.clone());
         Self {
+            app,
             router,
             log,
             ledger,
