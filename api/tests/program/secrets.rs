@@ -9,7 +9,8 @@ use serde_json::Value;
 use stockledger::client::Client;
 use stockledger::tls::Trust;
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::run::{complaint, program, text, until};
@@ -125,13 +126,21 @@ async fn a_server_shows_no_secret_in_logs_answers_settings_or_its_command_line()
     ] {
         planted.assert_not_in(path, ask(&client, method, path).await.as_bytes());
     }
+    // Who forgets TLS sends a token in the clear, and is told of in the log.
+    let mut plain = TcpStream::connect(&address).await.unwrap();
+    let request = format!("GET / HTTP/1.1\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    plain.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is an answer too.
+    drop(plain.read_to_end(&mut answer).await);
+    planted.assert_not_in("the answer without TLS", &answer);
     let pid = server.id().unwrap();
     planted.assert_not_in("the command line", &std::fs::read(format!("/proc/{pid}/cmdline")).unwrap());
     let killed = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.unwrap();
     assert!(killed.success());
     server.wait().await.unwrap();
     let said = said.await.unwrap();
-    assert!(said.windows(5).any(|word| word == b"TRACE"), "the log tells everything");
+    assert!(said.windows(7).any(|word| word == b"\"DEBUG\""), "the log tells everything");
     planted.assert_not_in("the output of the server", &said);
 }
 

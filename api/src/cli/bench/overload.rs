@@ -26,7 +26,7 @@ const AS_BEFORE: u64 = 2;
 
 /// How it is measured.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// How long the peak, and then the overload, lasts
     #[arg(long, default_value_t = 60, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,

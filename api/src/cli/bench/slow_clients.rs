@@ -25,7 +25,7 @@ const DROPPED_WITHIN: Duration = Duration::from_secs(90);
 
 /// How it is measured.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// Slow clients, a quarter of each kind
     #[arg(long, default_value_t = 500, value_name = "N")]
     clients: usize,
