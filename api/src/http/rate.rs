@@ -6,15 +6,15 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
+use governor::clock::{Clock, DefaultClock, QuantaInstant};
+use governor::middleware::{NoOpMiddleware, RateLimitingMiddleware, StateInformationMiddleware};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
@@ -32,6 +32,8 @@ const FAILURES_BURST: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 const FAILURE_EVERY: Duration = Duration::from_secs(3);
 /// Clients of one kind that are told apart at once; beyond them those that are left share one account.
 const CLIENTS_MAX: usize = 10_000;
+/// How often those that have been quiet are looked for when there are too many.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Paths that are answered however often they are asked for.
 const NEVER_REFUSED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
@@ -64,14 +66,15 @@ impl Client {
 }
 
 type Accounts<M> = RateLimiter<Client, HashMapStateStore<Client>, DefaultClock, M>;
-type Instant = <DefaultClock as Clock>::Instant;
 
 /// The accounts of all clients. Clones share them.
 #[derive(Clone)]
 pub struct Rates {
     /// Absent if any number may come.
     requests: Option<Arc<Requests>>,
-    failures: Arc<Accounts<NoOpMiddleware<Instant>>>,
+    failures: Arc<Accounts<NoOpMiddleware<QuantaInstant>>>,
+    /// When accounts were looked through last.
+    swept: Arc<Mutex<Option<std::time::Instant>>>,
     clock: DefaultClock,
 }
 
@@ -90,7 +93,8 @@ impl Rates {
             .unwrap_or_else(|| Quota::per_second(FAILURES_BURST))
             .allow_burst(FAILURES_BURST);
         let requests = NonZeroU32::new(per_second).map(|rate| Arc::new(Requests::new(rate, burst)));
-        Self { requests, failures: Arc::new(RateLimiter::hashmap(failures)), clock: DefaultClock::default() }
+        let failures = Arc::new(RateLimiter::hashmap(failures));
+        Self { requests, failures, swept: Arc::default(), clock: DefaultClock::default() }
     }
 
     /// Counts a credential that was wrong.
@@ -99,7 +103,7 @@ impl Rates {
     /// `rate-limited`, to be answered instead of `unauthenticated`, if too many from this address were wrong. No address is
     /// exempt.
     pub fn count_failure(&self, peer: IpAddr) -> Result<(), Problem> {
-        let client = told_apart(&self.failures, Client::Network(network(peer)));
+        let client = self.told_apart(&self.failures, Client::Network(network(peer)));
         self.failures.check_key(&client).map_err(|refusal| {
             let wait = refusal.wait_time_from(self.clock.now());
             refused("too many wrong credentials came from this address", wait)
@@ -110,7 +114,7 @@ impl Rates {
     fn count(&self, requests: &Requests, client: Client) -> Result<u32, Problem> {
         let client = match client {
             client @ Client::Credential(_) => client,
-            client => told_apart(&requests.accounts, client),
+            client => self.told_apart(&requests.accounts, client),
         };
         match requests.accounts.check_key(&client) {
             Ok(account) => Ok(account.remaining_burst_capacity()),
@@ -119,6 +123,28 @@ impl Rates {
                 Err(refused(&what, refusal.wait_time_from(self.clock.now())))
             }
         }
+    }
+
+    /// The client, or all the others if there are too many to tell apart. Those that have been quiet are forgotten first.
+    fn told_apart<M: RateLimitingMiddleware<QuantaInstant>>(
+        &self,
+        accounts: &Accounts<M>,
+        client: Client,
+    ) -> Client {
+        if accounts.len() >= CLIENTS_MAX && self.may_sweep() {
+            accounts.retain_recent();
+        }
+        if accounts.len() < CLIENTS_MAX { client } else { Client::Others }
+    }
+
+    /// Looking through all accounts takes time, which a flood of strangers must not make everybody spend.
+    fn may_sweep(&self) -> bool {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = swept.is_none_or(|swept| swept.elapsed() >= SWEEP_EVERY);
+        if may {
+            *swept = Some(std::time::Instant::now());
+        }
+        may
     }
 }
 
@@ -144,18 +170,6 @@ impl Requests {
             headers.insert(RATE_LIMIT, value);
         }
     }
-}
-
-/// The client, or all the others if there are too many to tell apart. Those that have been quiet are forgotten first.
-fn told_apart<M: governor::middleware::RateLimitingMiddleware<governor::clock::QuantaInstant>>(
-    accounts: &Accounts<M>,
-    client: Client,
-) -> Client {
-    if accounts.len() < CLIENTS_MAX {
-        return client;
-    }
-    accounts.retain_recent();
-    if accounts.len() < CLIENTS_MAX { client } else { Client::Others }
 }
 
 fn refused(what: &str, wait: Duration) -> Problem {

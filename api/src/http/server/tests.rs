@@ -1,11 +1,18 @@
 //! The accept loop without a network of its own: what it does when the system gives nothing.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use axum::Router;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use super::*;
+use super::connection::Shared;
+use super::limits::Limits;
+use super::{Accept, accept};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What the system says when a process has as many files open as it may.
