@@ -1,10 +1,11 @@
 //! `bench slow-clients`: hundreds of clients that are slow on purpose, beside some that are not.
 
+use std::net::{AddrParseError, SocketAddr};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 
@@ -16,6 +17,9 @@ use crate::cli::{Context, Exit, Failure};
 
 /// How often a slow client sends a byte.
 const DRIP: Duration = Duration::from_secs(1);
+const RECEIVE_BUFFER_BYTES: u32 = 4 << 10;
+/// Asks for about 100 KB.
+const LARGE_ANSWER: &[u8] = b"GET /v1/sites/bench/stock?limit=500 HTTP/1.1\r\nhost: t\r\n\r\n";
 /// Connections of those who are not slow.
 const CONNECTIONS: usize = 32;
 /// How long the quiet before and after is measured.
@@ -86,7 +90,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
 /// How long a slow client was borne; nothing if it was not dropped.
 async fn be_slow(kind: Kind, address: &str, number: usize) -> Result<Option<Duration>, Failure> {
-    let mut connection = TcpStream::connect(address).await?;
+    let socket = TcpSocket::new_v4()?;
+    // Whoever means not to read keeps no room for what comes.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    let address: SocketAddr =
+        address.parse().map_err(|error: AddrParseError| Failure::new(Exit::Failed, error))?;
+    let mut connection = socket.connect(address).await?;
     let began = Instant::now();
     match kind {
         Kind::Head => connection.write_all(b"GET /livez HTTP/1.1\r\nx-slow: ").await?,
@@ -105,7 +114,10 @@ async fn be_slow(kind: Kind, address: &str, number: usize) -> Result<Option<Dura
         let mut answer = [0; 4_096];
         match kind {
             Kind::NeverReads => {
-                while to_server.write_all(b"GET /problems HTTP/1.1\r\nhost: t\r\n\r\n").await.is_ok() {}
+                let mut asks = interval(DRIP);
+                while to_server.write_all(LARGE_ANSWER).await.is_ok() {
+                    asks.tick().await;
+                }
             }
             Kind::Idle => while matches!(from_server.read(&mut answer).await, Ok(1..)) {},
             Kind::Head | Kind::Body => {

@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -24,6 +25,8 @@ use crate::http::edge::HEAD_BYTES_MAX;
 use crate::http::patience::Peer;
 use crate::tls::ServerTls;
 
+/// What the system keeps for a peer that has not taken it yet; it doubles this.
+const SEND_BUFFER_BYTES: usize = 256 << 10;
 /// How often in the shortest limit a connection is looked at.
 const LOOKS_PER_LIMIT: u32 = 4;
 
@@ -42,6 +45,10 @@ impl Shared {
         // An answer is one small write; waiting for more to send with it would cost a caller up to 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps its delay");
+        }
+        // Left to itself the system keeps several megabytes for a peer that does not read.
+        if let Err(error) = set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES) {
+            tracing::debug!(%error, "a connection keeps the buffer of the system");
         }
         let activity = Activity::new();
         let watched = Watched { stream, activity: activity.clone() };
