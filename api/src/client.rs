@@ -1,15 +1,17 @@
 //! A small client of the HTTP interface, for the commands of this program that talk to a server.
 //!
 //! It keeps connections alive, bounds how long and how large an answer may be, and turns a problem document into one
-//! readable message. It speaks `http://` only: in front of a server with TLS stands a proxy, and tools for that exist.
-//! It never repeats a request by itself; who may, knows the idempotency key.
+//! readable message. With `https://` the server must show a certificate that is
+//! trusted ([`Trust`]). It never repeats a request by itself; who may, knows the idempotency key.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -17,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::keys::Token;
+use crate::tls::{self, Trust};
 
 /// How long making a connection may take.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -32,7 +35,7 @@ pub struct Client {
     server: String,
     /// What is sent as `Authorization`; marked as a secret, so that nothing prints it.
     authorization: Option<HeaderValue>,
-    http: legacy::Client<HttpConnector, Full<Bytes>>,
+    http: Arc<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
 }
 
 /// What a server says when it refuses: the members of a problem document (RFC 9457) that people and programs need.
@@ -69,11 +72,15 @@ pub enum Error {
     /// The address is not one of a server.
     #[error("{0:?} is not the address of a server; it must look like http://127.0.0.1:7070")]
     Address(String),
-    /// The address asks for TLS.
-    #[error(
-        "{0:?} asks for TLS, which this client does not speak; use http:// to the server itself or to a local proxy"
-    )]
-    Tls(String),
+    /// TLS cannot be used as it is set.
+    #[error("connecting to {server} over TLS")]
+    Tls {
+        /// Which server.
+        server: String,
+        /// What is wrong.
+        #[source]
+        source: Box<tls::Error>,
+    },
     /// The request cannot be made.
     #[error("the request {path:?} cannot be made")]
     Request {
@@ -130,7 +137,7 @@ impl Error {
         match self {
             Self::Unreachable { .. } | Self::Late { .. } => true,
             Self::Refused { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
-            Self::Address(_) | Self::Tls(_) | Self::Request { .. } | Self::Answer { .. } => false,
+            Self::Address(_) | Self::Tls { .. } | Self::Request { .. } | Self::Answer { .. } => false,
         }
     }
 
@@ -153,18 +160,37 @@ impl Client {
     /// # Errors
     /// [`Error::Address`], [`Error::Tls`].
     pub fn new(address: &str) -> Result<Self, Error> {
+        Self::trusting(address, &Trust::System)
+    }
+
+    /// The same, with whom to believe if the address begins with `https://`.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn trusting(address: &str, trust: &Trust) -> Result<Self, Error> {
         let wrong = || Error::Address(address.to_owned());
         let uri: Uri = address.parse().map_err(|_| wrong())?;
-        match uri.scheme_str() {
-            Some("http") if uri.query().is_none() && uri.host().is_some_and(|host| !host.is_empty()) => {}
-            Some("https") => return Err(Error::Tls(address.to_owned())),
+        let is_whole = uri.query().is_none() && uri.host().is_some_and(|host| !host.is_empty());
+        let config = match uri.scheme_str() {
+            // Nobody is believed where nobody has to be.
+            Some("http") if is_whole => tls::client_config(&Trust::Nobody),
+            Some("https") if is_whole => tls::client_config(trust),
             _ => return Err(wrong()),
-        }
+        };
+        let config =
+            config.map_err(|source| Error::Tls { server: address.to_owned(), source: Box::new(source) })?;
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_WITHIN));
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let http = legacy::Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { server: address.trim_end_matches('/').to_owned(), authorization: None, http })
+        let server = address.trim_end_matches('/').to_owned();
+        Ok(Self { server, authorization: None, http: Arc::new(http) })
     }
 
     /// The same client, showing an API key with every request.

@@ -8,13 +8,21 @@ use std::str::FromStr;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use serde::Deserialize;
+use stockledger_log::kafka::security::Protocol;
 use stockledger_schemas::Name;
 use stockledger_schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
 
 pub use self::address::{LogAddress, ProjectionsAddress};
+use self::edge::EdgeFile;
+pub use self::edge::{Edge, EdgeFlags};
+pub use self::kafka::{Kafka, KafkaFlags};
+use self::kafka::{KafkaFile, secret_file};
+pub(crate) use self::kafka::{PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE as KAFKA_PASSWORD_VARIABLE};
 pub use stockledger_log::kafka::Profile;
 
 mod address;
+mod edge;
+mod kafka;
 
 /// The file that is read when no other is named.
 const FILE_DEFAULT: &str = "stockledger.toml";
@@ -78,6 +86,12 @@ pub struct Flags {
         hide_env_values = true
     )]
     pub insecure: Option<bool>,
+    /// The HTTP edge.
+    #[command(flatten)]
+    pub edge: EdgeFlags,
+    /// Connections to Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaFlags,
 }
 
 /// The settings file.
@@ -95,6 +109,10 @@ struct File {
     node: Option<String>,
     partitions: Option<u16>,
     insecure: Option<bool>,
+    #[serde(flatten)]
+    edge: EdgeFile,
+    #[serde(flatten)]
+    kafka: KafkaFile,
 }
 
 /// Where a setting came from.
@@ -153,6 +171,10 @@ pub struct Settings {
     pub partitions: Setting<u16>,
     /// Whether an address that others can reach may be answered without API keys or without TLS.
     pub insecure: Setting<bool>,
+    /// The HTTP edge.
+    pub edge: Edge,
+    /// Connections to Kafka.
+    pub kafka: Kafka,
 }
 
 /// What a process does.
@@ -244,6 +266,12 @@ pub enum Error {
          projections_password_file have it"
     )]
     TwoPasswords,
+    /// Protected connections to Kafka take a program that can make them.
+    #[error(
+        "kafka_security is {0}, and this program was built without TLS and logins for Kafka; build one with \
+         `cargo build --release --features kafka-tls`, which needs the development files of OpenSSL (libssl-dev)"
+    )]
+    NoKafkaTls(Protocol),
     /// Everybody could write to the ledger, or listen to what others write.
     #[error(
         "refusing to listen on {listen}, which others can reach: {}. Listen on 127.0.0.1 instead, or say --insecure if \
@@ -293,12 +321,14 @@ impl Settings {
         let node = layers.pick("node", flags.node.clone(), file.node, || "stockledger".to_owned());
         let partitions = layers.pick("partitions", flags.partitions, file.partitions, || PARTITIONS_DEFAULT);
         let insecure = layers.pick("insecure", flags.insecure, file.insecure, || false);
+        let edge = Edge::resolve(&flags.edge, file.edge, &layers)?;
+        let kafka = Kafka::resolve(&flags.kafka, file.kafka, &layers)?;
         if !(1..=PARTITIONS_MAX).contains(&partitions.value) {
             let detail = format!("must be from 1 to {PARTITIONS_MAX}");
             return Err(Error::Value { name: "partitions", origin: partitions.source, detail });
         }
         Ok(Self {
-            log: parse("log", log)?,
+            log: with_security(parse("log", log)?, &kafka)?,
             projections: with_password(parse("projections", projections)?, password_file.as_deref())?,
             profile: parse("profile", profile)?,
             listen: parse("listen", listen)?,
@@ -308,7 +338,15 @@ impl Settings {
             audit_key,
             partitions,
             insecure,
+            edge,
+            kafka,
         })
+    }
+
+    /// Whether HTTP is served encrypted.
+    #[must_use]
+    pub const fn has_tls(&self) -> bool {
+        self.edge.has_tls()
     }
 
     /// Whether others can reach the address, and nobody said that they may do as they like.
@@ -370,7 +408,7 @@ impl Settings {
         fn row<T: fmt::Display>(name: &'static str, setting: &Setting<T>) -> (&'static str, String, String) {
             (name, setting.value.to_string(), setting.source.to_string())
         }
-        vec![
+        let mut rows = vec![
             ("data_dir", self.data_dir.value.display().to_string(), self.data_dir.source.to_string()),
             row("log", &self.log),
             row("projections", &self.projections),
@@ -381,7 +419,10 @@ impl Settings {
             row("node", &self.node),
             row("partitions", &self.partitions),
             row("insecure", &self.insecure),
-        ]
+        ];
+        rows.extend(self.edge.rows());
+        rows.extend(self.kafka.rows());
+        rows
     }
 }
 
@@ -457,6 +498,15 @@ fn parse<T: FromStr<Err: fmt::Display>>(
     }
 }
 
+/// Adds how the brokers are talked with, where the log is theirs.
+fn with_security(log: Setting<LogAddress>, kafka: &Kafka) -> Result<Setting<LogAddress>, Error> {
+    let value = match log.value {
+        LogAddress::Kafka(address) => LogAddress::Kafka(address.with_security(kafka.security()?)),
+        file @ LogAddress::Sqlite(_) => file,
+    };
+    Ok(Setting { value, source: log.source })
+}
+
 /// Adds the password from the environment or from the file that was named. There may be one only: which of two is meant,
 /// nobody can tell.
 fn with_password(
@@ -475,9 +525,7 @@ fn with_password(
             detail: format!("is not UTF-8: {PASSWORD_VARIABLE}"),
         })?
     } else if let Some(path) = file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::ReadFile { path: path.to_path_buf(), source })?;
-        text.trim_end_matches(['\r', '\n']).to_owned()
+        secret_file(path)?
     } else {
         return Ok(projections);
     };

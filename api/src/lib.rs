@@ -16,4 +16,5 @@ pub mod keys;
 pub mod node;
 pub mod storage;
 pub mod text;
+pub mod tls;
 pub mod versions;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{LogAddress, Roles, Settings, Source};
 use crate::data_dir::{self, Lock};
-use crate::http::{self, Gate};
+use crate::http::{self, Gate, Rates};
 use crate::keys::Keyring;
 use crate::storage::{self, Access};
 use crate::versions::Versions;
@@ -104,6 +104,8 @@ pub struct Node {
     answers_queries: bool,
     /// Ends the keyrings of the services of this node.
     stop_keyrings: CancellationToken,
+    /// How often one client may ask.
+    rates: Rates,
     _lock: Option<Lock>,
 }
 
@@ -172,6 +174,7 @@ impl Node {
             tables,
             answers_queries: roles.api,
             stop_keyrings: CancellationToken::new(),
+            rates: Rates::new(settings.edge.rate_limit.value, settings.edge.rate_burst.value),
             _lock: lock,
         })
     }
@@ -238,7 +241,8 @@ impl Node {
         let api = self.queries().filter(|_| self.answers_queries).cloned();
         let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
         let (writer, projector, audit) = (self.ledger.clone(), self.progress(), self.audit.proofs());
-        http::App::new(node, http::Roles { writer, projector, api, versions, audit }, gate)
+        let roles = http::Roles { writer, projector, api, versions, audit };
+        http::App::new(node, roles, gate).limited_to(self.rates.clone())
     }
 
     /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, all of it is

@@ -2,12 +2,15 @@
 
 mod append;
 mod as_of;
+mod callers;
 mod generate;
 mod load;
 mod order_steps;
+mod overload;
 mod place;
 mod replay;
 mod server;
+mod slow_clients;
 
 use std::time::Duration;
 
@@ -66,6 +69,18 @@ removed afterwards. History is written twice from memory and twice from the log,
 
 The tables that the settings name are asked, as they are and without HTTP; nothing is changed.")]
     AsOf(as_of::Args),
+    /// Three times as many orders as can be done, for long
+    #[command(after_help = "Example: stockledger bench overload --seconds 60
+
+First the peak is measured: a closed loop of so many connections. Then a new server is offered three times as many orders, at
+times of their own. An order waits up to a second for one of the connections. Load and server share the machine.")]
+    Overload(overload::Args),
+    /// Hundreds of slow clients beside some that are not
+    #[command(after_help = "Example: stockledger bench slow-clients --clients 500
+
+A quarter each sends a head byte by byte, a body byte by byte, nothing after a first request, and requests of which it never
+reads the answers.")]
+    SlowClients(slow_clients::Args),
 }
 
 /// How it is measured.
@@ -93,6 +108,8 @@ pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure
         Bench::OrderSteps(args) => order_steps::run(args, context).await,
         Bench::Replay(args) => replay::run(args, context).await,
         Bench::AsOf(args) => as_of::run(args, context).await,
+        Bench::Overload(args) => overload::run(args, context).await,
+        Bench::SlowClients(args) => slow_clients::run(args, context).await,
     }
 }
 

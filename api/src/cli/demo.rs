@@ -47,6 +47,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     // A ledger of its own, which has no keys.
     settings.check_listen(false, false)?;
     let context = Context { settings, format: context.format };
+    let tls = context.settings.edge.server_tls()?;
     let listener = if args.exit { None } else { Some(serve::bind(&context).await?) };
     let node = Node::start(&context.settings, Roles::ALL, None).await?;
     let shown = tokio::select! {
@@ -63,8 +64,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             Ok(())
         }
         Some(listener) => {
-            suggest(&serve::url(&listener));
-            serve::until_signal(node, listener).await
+            suggest(&serve::url(serve::scheme(&context), &listener));
+            serve::until_signal(node, listener, serve::serving(&context, tls)).await
         }
     }
 }

@@ -5,17 +5,31 @@ use serde_json::Value;
 use super::output::{self, Format};
 use super::read::Server;
 use super::{Context, Exit, Failure};
-use crate::client;
+use crate::client::{self, Client};
 use crate::http::Code;
+use crate::tls::Trust;
 
 pub(super) async fn run(server: Server, context: &Context) -> Result<(), Failure> {
-    let here = format!("http://{}", context.settings.listen.value);
-    let client = server.client_of(server.server.as_deref().unwrap_or(&here))?;
+    let client = match server.client(context)? {
+        Some(client) => client,
+        None => server.with_key(beside(context)?)?,
+    };
     let body: Value = client.get_json("/readyz").await.map_err(client_failure)?;
     match context.format {
         Format::Json => Ok(output::json(&body)?),
         Format::Table => Ok(output::line("ready")?),
     }
+}
+
+/// A client of the server that these settings start. It is asked by its address, which its certificate need not name: it
+/// is known by the certificate itself.
+fn beside(context: &Context) -> Result<Client, Failure> {
+    let settings = &context.settings;
+    let (scheme, trust) = match &settings.edge.tls_cert.value {
+        Some(certificate) => ("https", Trust::Exactly(certificate.clone())),
+        None => ("http", Trust::Nobody),
+    };
+    Client::trusting(&format!("{scheme}://{}", settings.listen.value), &trust).map_err(client_failure)
 }
 
 /// What talking to a server came to, as an exit code.

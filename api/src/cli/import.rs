@@ -56,7 +56,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         force: args.force,
         actor: local_actor()?,
     };
-    let report = match args.server.client()? {
+    let report = match args.server.client(context)? {
         Some(client) => with_progress(options, &Remote::new(client)).await?,
         None => {
             let node = Node::start(&context.settings, Roles::ALL, None).await?;

@@ -158,7 +158,7 @@ async fn revoke(key_id: &KeyId, server: &Server, context: &Context) -> Result<()
 async fn submit(path: &str, body: &Value, server: &Server, context: &Context) -> Result<Value, Failure> {
     let key = IdempotencyKey::new(format!("keys-{}", Uuid::new_v4()));
     let key = key.map_err(|error| Failure::new(Exit::Failed, error))?;
-    if let Some(client) = server.client()? {
+    if let Some(client) = server.client(context)? {
         return Source::Remote(client).post(path, &key, body).await;
     }
     let roles = Roles { writer: true, projector: false, api: false };
@@ -175,7 +175,7 @@ async fn submit_to(node: &Node, path: &str, key: &IdempotencyKey, body: &Value) 
 }
 
 async fn list(server: &Server, context: &Context) -> Result<(), Failure> {
-    let list = match server.client()? {
+    let list = match server.client(context)? {
         Some(client) => Source::Remote(client).list("/v1/keys", usize::MAX).await?,
         None => list_here(context).await?,
     };

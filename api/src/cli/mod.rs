@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::client::Client;
 use crate::config::{Flags, Settings};
 use output::Format;
 
@@ -100,6 +101,13 @@ struct Context {
     format: Format,
 }
 
+impl Context {
+    /// A client of the server at this address.
+    fn client(&self, url: &str) -> Result<Client, Failure> {
+        Client::trusting(url, &self.settings.edge.trust()).map_err(health::client_failure)
+    }
+}
+
 /// How a command ends when it does not end well; the number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
@@ -160,7 +168,7 @@ impl From<crate::storage::Error> for Failure {
 impl From<crate::config::Error> for Failure {
     fn from(error: crate::config::Error) -> Self {
         let exit = match &error {
-            crate::config::Error::Insecure { .. } => Exit::UnsafeSetup,
+            crate::config::Error::Insecure { .. } | crate::config::Error::NoKafkaTls(_) => Exit::UnsafeSetup,
             _ => Exit::Usage,
         };
         Self::new(exit, error)
@@ -171,6 +179,12 @@ impl From<crate::keys::ScanError> for Failure {
     fn from(error: crate::keys::ScanError) -> Self {
         let exit = if error.is_passing() { Exit::NotReady } else { Exit::UnsafeSetup };
         Self::new(exit, error)
+    }
+}
+
+impl From<crate::tls::Error> for Failure {
+    fn from(error: crate::tls::Error) -> Self {
+        Self::new(Exit::UnsafeSetup, error)
     }
 }
 

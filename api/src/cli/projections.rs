@@ -58,7 +58,7 @@ pub(super) async fn run(command: Projections, context: &Context) -> Result<(), F
         Projections::List { server } => list(&server, context).await,
         Projections::Switch { to, back: _, accept_difference, server } => {
             let target = to.map_or(Target::Back, |version| Target::Version(Version(version)));
-            let switched = match server.client()? {
+            let switched = match server.client(context)? {
                 Some(client) => switch_remote(&client, to, accept_difference).await?,
                 None => switch_local(target, accept_difference, context).await?,
             };
@@ -68,7 +68,7 @@ pub(super) async fn run(command: Projections, context: &Context) -> Result<(), F
             }
         }
         Projections::Drop { number, server } => {
-            match server.client()? {
+            match server.client(context)? {
                 Some(client) => drop_remote(&client, number).await?,
                 None => drop_local(Version(number), context).await?,
             }

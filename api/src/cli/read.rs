@@ -40,14 +40,14 @@ pub(super) struct Server {
 const API_KEY_VARIABLE: &str = "STOCKLEDGER_API_KEY";
 
 impl Server {
-    /// A client of the server, if one is named.
-    pub(super) fn client(&self) -> Result<Option<Client>, Failure> {
-        self.server.as_deref().map(|url| self.client_of(url)).transpose()
+    /// A client of the server, if one is named, with the API key that was given.
+    pub(super) fn client(&self, context: &Context) -> Result<Option<Client>, Failure> {
+        let client = self.server.as_deref().map(|url| context.client(url)).transpose()?;
+        client.map(|client| self.with_key(client)).transpose()
     }
 
-    /// A client of the server at this address, with the API key that was given.
-    pub(super) fn client_of(&self, url: &str) -> Result<Client, Failure> {
-        let client = Client::new(url).map_err(super::health::client_failure)?;
+    /// The same client with the API key that was given, if one was.
+    pub(super) fn with_key(&self, client: Client) -> Result<Client, Failure> {
         Ok(match self.token()? {
             Some(token) => client.with_token(&token),
             None => client,
@@ -314,7 +314,7 @@ pub(super) async fn with_source<T>(
     context: &Context,
     ask: impl AsyncFnOnce(&Source) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if let Some(client) = server.client()? {
+    if let Some(client) = server.client(context)? {
         return ask(&Source::Remote(client)).await;
     }
     let roles = Roles { writer: false, projector: false, api: true };

@@ -2,21 +2,25 @@
 //!
 //! The same functions serve the routes, one command each, and bulk, one command a line.
 
-use axum::body::{Body as HttpBody, to_bytes};
+use axum::body::Body as HttpBody;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
-use http_body_util::LengthLimitError;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use hyper::body::Body as _;
 use stockledger_domain::{Checked, Command};
 use stockledger_schemas::{Actor, HoldId, KeyId, OrderId, Scope, SiteId, Sku};
 use stockledger_writer::Reply;
+use tokio::time::timeout;
 
 use crate::http::access::{Access, Caller};
 use crate::http::body::{Body, parse};
 use crate::http::headers::{idempotency_key, set_decided};
+use crate::http::patience::Patience;
 use crate::http::problem::{Code, Problem};
+use crate::http::room::Share;
 use crate::http::segments::{NoParameters, Parameters, Segments};
 use crate::http::{App, render};
 
@@ -124,8 +128,10 @@ pub(super) async fn submit<I: Input>(
     let ledger = app.ledger()?;
     let (parts, body) = request.into_parts();
     let key = if I::IS_KEYED { Some(idempotency_key(&parts.headers)?) } else { None };
-    let body = read_body(&parts.headers, body).await?;
-    Ok(ledger.submit(checked::<I>(target, &body, caller.actor())?, key).await?)
+    let body = read_body(&app, &parts, body).await?;
+    let command = checked::<I>(target, &body.bytes, caller.actor())?;
+    drop(body);
+    Ok(ledger.submit(command, key).await?)
 }
 
 /// The command that ids and a body make.
@@ -141,24 +147,50 @@ pub(super) fn checked<I: Input>(target: I::Target, body: &[u8], actor: &Actor) -
     Checked::new(scope, command, context).map_err(Problem::invalid)
 }
 
+/// The body of a request, and the room that it takes as long as it is kept.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) bytes: Bytes,
+    /// Never looked at, given back with the rest.
+    _room: Option<Share>,
+}
+
 /// The whole body of a request, JSON by its header; empty if there is none.
-pub(super) async fn read_body(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
+pub(super) async fn read_body(app: &App, parts: &Parts, body: HttpBody) -> Result<Kept, Problem> {
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok(Kept::default());
     }
-    require_media_type(headers, &["application/json"])?;
+    require_media_type(&parts.headers, &["application/json"])?;
     let is_too_large = |size: u64| usize::try_from(size).map_or(true, |size| size > BODY_BYTES_MAX);
     if is_too_large(body.size_hint().lower()) {
         return Err(body_too_large());
     }
-    to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
-        let is_limit = std::error::Error::source(&error).is_some_and(|cause| cause.is::<LengthLimitError>());
-        if is_limit {
-            body_too_large()
-        } else {
-            Problem::new(Code::MalformedRequest, "the body ended too early")
+    let within = Patience::of(&parts.extensions).body;
+    let late = |_| {
+        let detail = format!("the body did not come within {} s", within.as_secs());
+        Problem::new(Code::RequestTimeout, detail)
+    };
+    timeout(within, collect(app, body)).await.map_err(late)?
+}
+
+/// Room is taken for what has come, not for what is announced: who sends nothing takes nothing.
+async fn collect(app: &App, body: HttpBody) -> Result<Kept, Problem> {
+    let mut body = body.into_data_stream();
+    let mut bytes = BytesMut::new();
+    let mut room: Option<Share> = None;
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|_| Problem::new(Code::MalformedRequest, "the body ended too early"))?;
+        if bytes.len() + piece.len() > BODY_BYTES_MAX {
+            return Err(body_too_large());
         }
-    })
+        let more = app.room().keep(piece.len())?;
+        match &mut room {
+            Some(room) => room.merge(more),
+            None => room = Some(more),
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Kept { bytes: bytes.freeze(), _room: room })
 }
 
 fn body_too_large() -> Problem {

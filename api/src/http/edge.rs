@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -15,6 +15,11 @@ use crate::http::problem::{Code, Problem};
 
 /// Longest request id that is taken over from a caller.
 const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Longest path with its query string. The longest that means something is a filter beside a cursor.
+pub(super) const URI_BYTES_MAX: usize = 8 << 10;
+/// Names and values of all headers of a request together.
+pub(super) const HEAD_BYTES_MAX: usize = 32 << 10;
 
 /// What a request is called in answers and in the log.
 #[derive(Debug, Clone)]
@@ -50,13 +55,44 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let uri = request.uri().clone();
     request.extensions_mut().insert(id.clone());
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|panic| panicked(panic.as_ref()).into_response());
+    let mut response = match check_head(&request) {
+        Ok(()) => {
+            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+            answered.unwrap_or_else(|panic| panicked(panic.as_ref()).into_response())
+        }
+        Err(problem) => problem.into_response(),
+    };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = problem.into_document_response(id.as_str(), uri.path());
+        let document = problem.into_document_response(id.as_str(), uri.path());
+        response = with_headers_of(document, response.headers_mut());
     }
     response.headers_mut().insert(REQUEST_ID, id.0);
     response
+}
+
+/// The document with what layers and router have said beside it, such as `Allow`.
+fn with_headers_of(mut document: Response, said: &mut HeaderMap) -> Response {
+    said.remove(header::CONTENT_LENGTH);
+    for (name, value) in &*said {
+        document.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    document
+}
+
+/// Refuses a head that is longer than any honest one.
+fn check_head(request: &Request) -> Result<(), Problem> {
+    let uri = request.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
+    if uri > URI_BYTES_MAX {
+        let detail = format!("an address has at most {URI_BYTES_MAX} bytes");
+        return Err(Problem::new(Code::UriTooLong, detail));
+    }
+    let field = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    let headers: usize = request.headers().iter().map(field).sum();
+    if headers > HEAD_BYTES_MAX {
+        let detail = format!("the headers have at most {HEAD_BYTES_MAX} bytes together");
+        return Err(Problem::new(Code::HeadersTooLarge, detail));
+    }
+    Ok(())
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Problem {

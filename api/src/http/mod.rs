@@ -27,10 +27,13 @@ mod operation;
 mod orders;
 mod page;
 mod paths;
+mod patience;
 pub mod problem;
 mod projections;
+mod rate;
 mod read;
 mod render;
+mod room;
 mod segments;
 mod server;
 mod sites;
@@ -51,8 +54,13 @@ use crate::versions::Versions;
 pub use access::{Access, Gate, Route};
 pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
+pub use patience::{Patience, Peer};
 pub use problem::{Code, Problem};
-pub use server::{DRAIN_MAX, serve};
+pub use rate::{Credential, RATE_BURST, RATE_PER_SECOND, Rates};
+use room::Room;
+pub use room::{BODIES_BYTES_MAX, BULK_STREAMS_MAX, READS_MAX, READS_WAITING_MAX};
+pub use server::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, Limits};
+pub use server::{DRAIN_MAX, Serving, connections_allowed, serve};
 
 /// Who every command is done by, as long as the ledger has no keys to tell callers apart.
 pub const LOCAL_ACTOR: &str = "local";
@@ -89,31 +97,52 @@ pub struct Roles {
 
 /// What handlers work with. Clones are cheap and the same.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App {
+    parts: Arc<Parts>,
+    rates: Rates,
+}
 
 struct Parts {
     node: Node,
     roles: Roles,
     gate: Gate,
+    room: Room,
 }
 
 impl App {
     /// The state of a node that plays these roles, and who may come in.
     #[must_use]
     pub fn new(node: Node, roles: Roles, gate: Gate) -> Self {
-        Self(Arc::new(Parts { node, roles, gate }))
+        let rates = Rates::new(RATE_PER_SECOND, RATE_BURST);
+        Self { parts: Arc::new(Parts { node, roles, gate, room: Room::default() }), rates }
+    }
+
+    /// The same, with these bounds on how often one client may ask.
+    #[must_use]
+    pub fn limited_to(self, rates: Rates) -> Self {
+        Self { rates, ..self }
     }
 
     fn gate(&self) -> &Gate {
-        &self.0.gate
+        &self.parts.gate
+    }
+
+    /// How often one client may ask.
+    fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// How much is taken on at once.
+    fn room(&self) -> &Room {
+        &self.parts.room
     }
 
     fn node(&self) -> &Node {
-        &self.0.node
+        &self.parts.node
     }
 
     fn roles(&self) -> &Roles {
-        &self.0.roles
+        &self.parts.roles
     }
 
     /// The ledger, or the problem that this node has none.
@@ -124,20 +153,20 @@ impl App {
                 "this node takes no commands: it does not play the role writer",
             )
         };
-        self.0.roles.writer.as_ref().ok_or_else(no_writer)
+        self.parts.roles.writer.as_ref().ok_or_else(no_writer)
     }
 
     /// The versions of the read tables, or the problem that this node has none.
     fn versions(&self) -> Result<&Versions, Problem> {
         let no_tables = || Problem::new(Code::NotFound, "this node has no read tables");
-        self.0.roles.versions.as_ref().ok_or_else(no_tables)
+        self.parts.roles.versions.as_ref().ok_or_else(no_tables)
     }
 
     /// The queries, or the problem that this node answers none.
     fn queries(&self) -> Result<&Queries, Problem> {
         let no_api =
             || Problem::new(Code::NotFound, "this node answers no queries: it does not play the role api");
-        self.0.roles.api.as_ref().ok_or_else(no_api)
+        self.parts.roles.api.as_ref().ok_or_else(no_api)
     }
 
     /// What answers checkpoints and proofs, or the problem that this node has no key.
@@ -146,7 +175,7 @@ impl App {
             let detail = "this node signs no checkpoints: it has no audit key; `stockledger init` makes one";
             Problem::new(Code::AuditUnavailable, detail)
         };
-        self.0.roles.audit.as_ref().ok_or_else(no_key)
+        self.parts.roles.audit.as_ref().ok_or_else(no_key)
     }
 }
 

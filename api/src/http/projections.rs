@@ -133,7 +133,7 @@ async fn begin_rebuild(
     Parameters(NoParameters {}): Parameters<NoParameters>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let body = body_of(request).await?;
+    let body = body_of(&app, request).await?;
     let RebuildBody { switch, workers } = parse(if body.is_empty() { b"{}".as_slice() } else { &body })?;
     let when = match switch {
         SwitchBody::Auto => SwitchWhen::Level,
@@ -161,7 +161,7 @@ async fn switch(
     Parameters(NoParameters {}): Parameters<NoParameters>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let body = body_of(request).await?;
+    let body = body_of(&app, request).await?;
     let Switch { version, back, accept_difference } = parse(&body)?;
     let target = match (version, back) {
         (Some(version), false) => Target::Version(Version(version)),
@@ -182,9 +182,9 @@ async fn drop_version(
     respond(None, &json!({ "dropped": version }))
 }
 
-async fn body_of(request: Request) -> Result<Bytes, Problem> {
+async fn body_of(app: &App, request: Request) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
-    read_body(&parts.headers, body).await
+    Ok(read_body(app, &parts, body).await?.bytes)
 }
 
 fn refused(error: versions::Error) -> Problem {

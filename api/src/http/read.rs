@@ -17,6 +17,7 @@ use crate::http::App;
 use crate::http::as_of::Told;
 use crate::http::headers::{LEDGER_MIN_POSITION, PREFER, set_position};
 use crate::http::problem::{Code, Problem};
+use crate::http::room::Share;
 
 /// How long a read waits for `Ledger-Min-Position` unless the caller says.
 const WAIT_DEFAULT: Duration = Duration::from_secs(5);
@@ -24,7 +25,10 @@ const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// The queries, once the read tables have reached what the request asks for.
-pub(super) struct Reader(pub(super) Queries);
+pub(super) struct Reader(
+    pub(super) Queries,
+    #[expect(dead_code, reason = "held as long as it is read")] Share,
+);
 
 impl FromRequestParts<App> for Reader {
     type Rejection = Problem;
@@ -33,9 +37,10 @@ impl FromRequestParts<App> for Reader {
         let queries = app.queries()?;
         let positions = min_positions(&parts.headers, app.node().partitions)?;
         if !positions.is_empty() {
+            let _waiting = app.room().wait_for_position()?;
             wait_for(queries, &positions, wait_of(&parts.headers)).await?;
         }
-        Ok(Self(queries.clone()))
+        Ok(Self(queries.clone(), app.room().read().await?))
     }
 }
 

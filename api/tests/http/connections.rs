@@ -15,7 +15,7 @@ struct Served {
     service: Service,
     address: std::net::SocketAddr,
     shutdown: CancellationToken,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 async fn serve() -> Served {
@@ -23,7 +23,12 @@ async fn serve() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
-    let server = tokio::spawn(http::serve(listener, service.router.clone(), shutdown.clone()));
+    let server = tokio::spawn(http::serve(
+        listener,
+        service.router.clone(),
+        http::Serving::default(),
+        shutdown.clone(),
+    ));
     Served { service, address, shutdown, server }
 }
 
@@ -100,6 +105,6 @@ async fn stopping_lets_a_begun_request_end_and_takes_no_new_one() {
     let mut rest = Vec::new();
     timeout(PATIENCE, connection.read_to_end(&mut rest)).await.expect("closed in time").unwrap();
     let ended = timeout(Duration::from_secs(10), served.server).await.expect("stops well before the bound");
-    ended.unwrap().unwrap();
+    ended.unwrap();
     assert!(TcpStream::connect(served.address).await.is_err(), "nobody listens any more");
 }

@@ -13,5 +13,7 @@ mod keys;
 mod load;
 mod rebuild;
 mod run;
+mod secrets;
 mod setup;
+mod tls;
 mod verify;

@@ -38,6 +38,7 @@ pub(crate) const PARTITIONS: u16 = 4;
 
 /// A running node. It ends with the test's runtime.
 pub(crate) struct Service {
+    pub(crate) app: App,
     pub(crate) router: Router,
     /// What the router is made of.
     pub(crate) node: Node,
@@ -172,8 +173,10 @@ impl Service {
             versions: Some(versions),
             audit: None,
         };
-        let router = http::router(App::new(node.clone(), roles.clone(), Gate::Open));
+        let app = App::new(node.clone(), roles.clone(), Gate::Open);
+        let router = http::router(app.clone());
         Self {
+            app,
             router,
             node,
             roles,

@@ -70,6 +70,27 @@ impl Command {
         }
     }
 
+    /// How many lines it has.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        match self {
+            Self::ReceiveStock(command) => command.lines.len(),
+            Self::AdjustStock(command) => command.lines.len(),
+            Self::CountStock(command) => command.lines.len(),
+            Self::PlaceOrder(command) => command.lines.len(),
+            Self::ShipOrder(command) => command.lines.as_ref().map_or(0, Vec::len),
+            Self::ReturnOrder(command) => command.lines.len(),
+            Self::OpenSite(_)
+            | Self::RegisterItem(_)
+            | Self::HoldStock(_)
+            | Self::ReleaseHold(_)
+            | Self::CancelOrder(_)
+            | Self::RecordNote(_)
+            | Self::CreateKey(_)
+            | Self::RevokeKey(_) => 0,
+        }
+    }
+
     /// The order that it is about.
     #[must_use]
     pub const fn order_id(&self) -> Option<&OrderId> {

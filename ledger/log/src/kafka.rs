@@ -23,6 +23,7 @@ mod produce;
 mod questions;
 mod reader;
 mod safety;
+pub mod security;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use crate::{Bounds, Error, Log, Producer, Reader, StoredRecord};
 
 pub use self::address::{Address, AddressError};
 pub use self::safety::Profile;
+pub use self::security::Security;
 
 /// A log in a topic of Kafka.
 pub struct KafkaLog {

@@ -17,6 +17,7 @@ pub mod conformance;
 mod findings;
 pub mod kafka;
 pub mod memory;
+mod secret;
 pub mod sqlite;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub use causes::Causes;
 pub use findings::{Finding, Findings};
 pub use kafka::KafkaLog;
 pub use memory::MemoryLog;
+pub use secret::Secret;
 pub use sqlite::SqliteLog;
 
 /// What is appended.

@@ -8,16 +8,17 @@ use std::time::Duration;
 use stockledger_domain::command::{Checked, Command};
 use stockledger_log::Log;
 use stockledger_schemas::{Actor, IdempotencyKey, Name, PartitionId, Request, Scope, SiteId};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 use crate::genesis;
 use crate::partition::intake::Key;
+use crate::partition::places::{PLACES_MAX, Place, Places};
 use crate::partition::status::{PartitionStatus, StatusSender, WriterState};
 use crate::partition::under_way::UnderWay;
-use crate::partition::{COMMANDS_OPEN_MAX, OpenError, Pending, Setup, Work, Writer};
+use crate::partition::{OpenError, Pending, Setup, Work, Writer};
 use crate::reply::{CommandError, Outcome, Reply, Ticket};
 
 /// How a ledger is written. There is no default for who we are; the rest has safe defaults in [`Options::new`].
@@ -33,6 +34,9 @@ pub struct Options {
     pub snapshot_every: u64,
     /// How long a caller waits for an outcome before it is told that it is not known, or that nothing was done.
     pub answer_within: Duration,
+    /// How long a command may have to wait for those before it. One that would wait longer, by what was done lately, is
+    /// refused at once: by the time of its answer its caller may have gone.
+    pub queue_within: Duration,
     /// Silence of the log after which commands are refused at once, so that nobody waits for what may take long.
     pub stall_after: Duration,
     /// Silence of the log after which the outcome of an append is unknown.
@@ -60,6 +64,7 @@ impl Options {
             snapshots: None,
             snapshot_every: 100_000,
             answer_within: Duration::from_secs(10),
+            queue_within: Duration::from_secs(2),
             stall_after: Duration::from_secs(1),
             append_patience: Duration::from_secs(15),
             claim_patience: Duration::from_secs(15),
@@ -135,6 +140,7 @@ struct Inner {
     partitions: Vec<Handle>,
     routes: Routes,
     answer_within: Duration,
+    queue_within: Duration,
     stop: CancellationToken,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
@@ -142,7 +148,7 @@ struct Inner {
 #[derive(Debug)]
 struct Handle {
     intake: mpsc::Sender<Pending>,
-    open: Arc<Semaphore>,
+    places: Places,
     under_way: UnderWay,
     status: watch::Receiver<PartitionStatus>,
 }
@@ -198,7 +204,7 @@ impl Ledger {
         let mut partitions = Vec::new();
         let mut writers = Vec::new();
         for partition in (0..log.partitions()).map(PartitionId) {
-            let (intake_tx, intake) = mpsc::channel(COMMANDS_OPEN_MAX);
+            let (intake_tx, intake) = mpsc::channel(PLACES_MAX);
             let (status_tx, status) = StatusSender::new(partition);
             let writer = Writer::open(Setup {
                 log: log.clone(),
@@ -213,7 +219,7 @@ impl Ledger {
             writers.push((writer.await?, status_tx));
             partitions.push(Handle {
                 intake: intake_tx,
-                open: Arc::new(Semaphore::new(COMMANDS_OPEN_MAX)),
+                places: Places::default(),
                 under_way: UnderWay::default(),
                 status,
             });
@@ -222,8 +228,8 @@ impl Ledger {
         let tasks =
             writers.into_iter().map(|(writer, status)| tokio::spawn(supervise(writer, status))).collect();
         let tasks = std::sync::Mutex::new(tasks);
-        let ledger =
-            Self(Arc::new(Inner { partitions, routes, answer_within: options.answer_within, stop, tasks }));
+        let Options { answer_within, queue_within, .. } = *options;
+        let ledger = Self(Arc::new(Inner { partitions, routes, answer_within, queue_within, stop, tasks }));
         tokio::spawn(ledger.clone().open_registered_sites());
         Ok(ledger)
     }
@@ -293,12 +299,11 @@ impl Ledger {
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
         let (handle, work, request) = self.route(command, key)?;
-        let permit = handle.open.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| {
+        let place = handle.places.try_take(work.places(), self.0.queue_within).ok_or_else(|| {
             let key = Key::of(&work, request.as_ref());
             refusal(CommandError::Overloaded, handle.is_under_way(key))
         })?;
-        self.send(handle, work, request, permit)
+        self.send(handle, work, request, place)
     }
 
     /// As [`Ledger::try_enqueue`], but waits for room instead of refusing.
@@ -311,9 +316,9 @@ impl Ledger {
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
         let (handle, work, request) = self.route(command, key)?;
-        let stopping = |_| CommandError::NotApplied("the server is stopping");
-        let permit = handle.open.clone().acquire_owned().await.map_err(stopping)?;
-        self.send(handle, work, request, permit)
+        let stopping = || CommandError::NotApplied("the server is stopping");
+        let place = handle.places.take(work.places()).await.ok_or_else(stopping)?;
+        self.send(handle, work, request, place)
     }
 
     /// Stops taking commands, lets what was taken be decided and answered, saves snapshots and ends.
@@ -344,9 +349,9 @@ impl Ledger {
     async fn open_at(&self, partition: PartitionId, site: &SiteId) -> Result<(), CommandError> {
         let actor = Actor::new(OPENED_BY).map_err(|error| CommandError::Internal(error.to_string()))?;
         let handle = self.handle(partition)?;
-        let permit = handle.open.clone().try_acquire_owned().map_err(|_| CommandError::Overloaded)?;
         let work = Work::OpenHere(site.clone(), actor);
-        self.send(handle, work, None, permit)?.wait().await.map(|_| ())
+        let place = handle.places.try_take(work.places(), self.0.queue_within);
+        self.send(handle, work, None, place.ok_or(CommandError::Overloaded)?)?.wait().await.map(|_| ())
     }
 
     fn route(
@@ -383,7 +388,7 @@ impl Ledger {
         handle: &Handle,
         work: Work,
         request: Option<Request>,
-        permit: tokio::sync::OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<PendingReply, CommandError> {
         const STOPPING: CommandError = CommandError::NotApplied("the server is stopping");
         let key = Key::of(&work, request.as_ref());
@@ -393,7 +398,7 @@ impl Ledger {
             return Err(refused(STOPPING));
         }
         refuse_unless_leading(&handle.status.borrow()).map_err(refused)?;
-        let (mut pending, ticket, outcome) = Pending::new(work, request, key, permit);
+        let (mut pending, ticket, outcome) = Pending::new(work, request, key, place);
         pending.enter(&handle.under_way);
         handle.intake.try_send(pending).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => refused(CommandError::Overloaded),

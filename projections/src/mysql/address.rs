@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use stockledger_log::Secret;
 
 const SCHEME: &str = "mysql://";
 const PORT: u16 = 3306;
@@ -20,7 +21,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     user: String,
-    password: Option<String>,
+    password: Option<Secret>,
     host: String,
     port: u16,
     database: String,
@@ -77,7 +78,7 @@ impl Address {
     /// The same with another password, such as one that stood in a file.
     #[must_use]
     pub fn with_password(self, password: String) -> Self {
-        Self { password: Some(password), ..self }
+        Self { password: Some(Secret::new(password)), ..self }
     }
 
     /// The same server and account with another database, called as this one with `suffix` behind it.
@@ -120,7 +121,7 @@ impl Address {
     /// The password, to be handed on to another process. It is to be shown to nobody.
     #[must_use]
     pub fn password(&self) -> Option<&str> {
-        self.password.as_deref()
+        self.password.as_ref().map(Secret::reveal)
     }
 
     pub(super) fn host(&self) -> &str {
@@ -153,7 +154,7 @@ impl FromStr for Address {
         let (server, database) = rest.split_once('/').ok_or_else(|| invalid("it names no database"))?;
         let (login, place) = server.rsplit_once('@').ok_or_else(|| invalid("it names no user"))?;
         let (user, password) = match login.split_once(':') {
-            Some((user, password)) => (user, Some(decoded("password", password)?)),
+            Some((user, password)) => (user, Some(Secret::new(decoded("password", password)?))),
             None => (login, None),
         };
         let user = decoded("user", user)?;

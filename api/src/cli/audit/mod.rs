@@ -50,7 +50,7 @@ async fn with_proofs<T>(
     context: &Context,
     ask: impl AsyncFnOnce(&Source) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if let Some(client) = server.client()? {
+    if let Some(client) = server.client(context)? {
         return ask(&Source::Remote(client)).await;
     }
     let settings = &context.settings;

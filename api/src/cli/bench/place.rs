@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockledger_log::kafka::KafkaLog;
+use stockledger_log::kafka::security::Encryption;
+use stockledger_log::kafka::{KafkaLog, Security};
 use stockledger_log::{Entry, Log};
 use stockledger_projections::MysqlStore;
 use stockledger_schemas::{Decision, Event, PartitionId, Record, envelope, headers};
@@ -14,7 +15,9 @@ use uuid::Uuid;
 
 use crate::cli::serve::next_signal;
 use crate::cli::{Exit, Failure};
-use crate::config::{LogAddress, ProjectionsAddress, Settings};
+use crate::config::{
+    KAFKA_PASSWORD_VARIABLE, LogAddress, PASSWORD_FILE_VARIABLE, ProjectionsAddress, Settings,
+};
 use crate::{node, storage};
 
 /// How long one read waits for records that are known to be there.
@@ -78,6 +81,9 @@ impl Place {
             program.env_remove("STOCKLEDGER_PROJECTIONS_PASSWORD_FILE");
             program.env("STOCKLEDGER_PROJECTIONS_PASSWORD", password);
         }
+        if let LogAddress::Kafka(address) = &log.value {
+            tell_security(address.security(), program);
+        }
     }
 
     /// The records of some orders that were placed here, as a writer would append them.
@@ -127,6 +133,20 @@ impl Place {
             ProjectionsAddress::Sqlite(_) => Ok(()),
         };
         topic.and(database)
+    }
+}
+
+/// How the log is reached, which its address does not say.
+fn tell_security(security: &Security, program: &mut Command) {
+    program.args(["--kafka-security", &security.protocol().to_string()]);
+    if let Some(Encryption { ca_file: Some(path) }) = &security.encryption {
+        program.arg("--kafka-ca-file").arg(path);
+    }
+    if let Some(login) = &security.login {
+        program.args(["--kafka-user", &login.user]);
+        program.args(["--kafka-sasl-mechanism", &login.mechanism.to_string()]);
+        program.env_remove(PASSWORD_FILE_VARIABLE);
+        program.env(KAFKA_PASSWORD_VARIABLE, login.password.reveal());
     }
 }
 

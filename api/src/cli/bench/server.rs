@@ -63,6 +63,24 @@ impl Server {
         Err(Failure::text(Exit::Failed, "the read tables did not become level"))
     }
 
+    /// The memory of the process at this moment, in bytes.
+    pub(super) fn memory(&self) -> Result<u64, Failure> {
+        self.memory_of("VmRSS:")
+    }
+
+    /// The most memory that the process ever had, in bytes.
+    pub(super) fn memory_max(&self) -> Result<u64, Failure> {
+        self.memory_of("VmHWM:")
+    }
+
+    fn memory_of(&self, name: &str) -> Result<u64, Failure> {
+        let gone = || Failure::text(Exit::Failed, "the server has ended");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().ok_or_else(gone)?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+        kilobytes.map(|kilobytes| kilobytes << 10).ok_or_else(gone)
+    }
+
     pub(super) async fn stop(mut self) -> Result<(), Failure> {
         Ok(self.child.kill().await?)
     }

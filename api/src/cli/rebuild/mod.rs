@@ -65,7 +65,7 @@ fn workers(text: &str) -> Result<usize, String> {
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let began = std::time::Instant::now();
-    let rebuilt = match args.server.client()? {
+    let rebuilt = match args.server.client(context)? {
         Some(client) => remote::rebuild(&client, args.switch, args.workers, context.format).await?,
         None => local::rebuild(args.switch, args.workers, context).await?,
     };

@@ -8,7 +8,7 @@ use stockledger_schemas::{Actor, KeyScope, SiteId};
 
 use crate::http::access::Access;
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, LOCAL_ACTOR};
+use crate::http::{App, Credential, LOCAL_ACTOR};
 use crate::keys::Key;
 
 /// Who a request comes from. The guard of its route puts it into the request.
@@ -32,6 +32,11 @@ impl Caller {
     /// Who does what the request asks for, in every event.
     pub(in crate::http) const fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// By what their requests are counted; nothing where nobody is told apart.
+    pub(super) fn credential(&self) -> Option<Credential> {
+        self.key.as_ref().map(|key| Credential(key.key_id.as_str().into()))
     }
 
     /// The sites that they see; all, if absent.

@@ -9,6 +9,7 @@ use stockledger_schemas::SiteId;
 
 use crate::http::App;
 use crate::http::access::{Access, Caller};
+use crate::http::patience::Peer;
 use crate::http::problem::{Code, Problem};
 use crate::keys::{Identified, Keyring, Refused, Token};
 
@@ -36,18 +37,33 @@ pub(super) async fn guard(
     next: Next,
 ) -> Result<Response, Problem> {
     if access != Access::Open {
-        let caller = caller(&app, request.headers())?;
+        let caller = known(&app, &request)?;
         let site = match access {
             Access::AtSite(_) => Some(site_of(&mut request).await?),
             Access::Open | Access::AnyKey | Access::OwnSites(_) | Access::AllSites(_) => None,
         };
         caller.check(access, site.as_ref())?;
+        if let Some(credential) = caller.credential() {
+            request.extensions_mut().insert(credential);
+        }
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)
 }
 
-/// Who the request comes from.
+/// Who the request comes from. Wrong credentials are counted, so that nobody can try many.
+fn known(app: &App, request: &Request) -> Result<Caller, Problem> {
+    let caller = caller(app, request.headers());
+    if let Err(problem) = &caller
+        && problem.code() == Code::Unauthenticated
+        && request.headers().contains_key(header::AUTHORIZATION)
+        && let Some(Peer(peer)) = request.extensions().get()
+    {
+        app.rates().count_failure(peer.ip())?;
+    }
+    caller
+}
+
 fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let keyring = match app.gate() {
         Gate::Open => return Caller::local(),

@@ -18,6 +18,7 @@ pub use self::guard::Gate;
 
 use crate::http::App;
 use crate::http::command::{Input, command};
+use crate::http::rate;
 
 /// What a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +122,9 @@ impl Routes {
     pub(super) fn guarded(self, app: &App) -> axum::Router<App> {
         self.0.into_iter().fold(axum::Router::new(), |router, (Route { path, access, .. }, handler)| {
             let door = guard::Door { app: app.clone(), access };
-            router.route(path, handler.route_layer(from_fn_with_state(door, guard::guard)))
+            // The guard stands outside: only behind it is it known whose requests are counted.
+            let limited = handler.route_layer(from_fn_with_state(app.clone(), rate::limit));
+            router.route(path, limited.route_layer(from_fn_with_state(door, guard::guard)))
         })
     }
 }

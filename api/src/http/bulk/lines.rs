@@ -1,10 +1,14 @@
 //! The lines of a body as it comes in, never more of it in memory than one line and what came with it.
 
+use std::time::Duration;
+
 use axum::body::BodyDataStream;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use tokio::time::{Instant, timeout};
 
 use crate::http::bulk::LINE_BYTES_MAX;
+use crate::http::patience::Patience;
 use crate::http::problem::{Code, Problem};
 
 /// Reads a body line by line.
@@ -17,12 +21,16 @@ pub(super) struct Lines {
     is_skipping: bool,
     end: Option<End>,
     number: u64,
+    patience: Patience,
+    /// How long the line that is being read was waited for since it began.
+    waited: Duration,
 }
 
 #[derive(Clone, Copy)]
 enum End {
     Complete,
     Broken,
+    Late,
 }
 
 /// What was read.
@@ -34,6 +42,8 @@ pub(super) enum Read {
     TooLong,
     /// The body broke off. A line that was not complete is not given: it might be cut.
     Broken,
+    /// Nothing came, or a line too slowly: the rest is not waited for.
+    Late,
 }
 
 impl Read {
@@ -46,13 +56,26 @@ impl Read {
                 format!("a line has at most {LINE_BYTES_MAX} bytes; split it"),
             )),
             Self::Broken => Err(Problem::new(Code::MalformedRequest, "the body broke off here")),
+            Self::Late => {
+                let detail = "the rest of the body did not come in time; nothing from here on was read";
+                Err(Problem::new(Code::RequestTimeout, detail))
+            }
         }
     }
 }
 
 impl Lines {
-    pub(super) fn new(body: BodyDataStream) -> Self {
-        Self { body, buffer: BytesMut::new(), scanned: 0, is_skipping: false, end: None, number: 0 }
+    pub(super) fn new(body: BodyDataStream, patience: Patience) -> Self {
+        Self {
+            body,
+            buffer: BytesMut::new(),
+            scanned: 0,
+            is_skipping: false,
+            end: None,
+            number: 0,
+            patience,
+            waited: Duration::ZERO,
+        }
     }
 
     /// The next line that is not blank, with its number from 1; blank lines are counted. Nothing after the last.
@@ -84,6 +107,7 @@ impl Lines {
         };
         let mut line = self.buffer.split_to(self.scanned + offset + 1);
         self.scanned = 0;
+        self.waited = Duration::ZERO;
         line.truncate(line.len() - 1);
         let is_too_long = std::mem::take(&mut self.is_skipping) || line.len() > LINE_BYTES_MAX;
         Some(if is_too_long { Read::TooLong } else { Read::Line(line.freeze()) })
@@ -96,17 +120,27 @@ impl Lines {
         self.scanned = 0;
         match self.end.replace(End::Complete) {
             Some(End::Broken) => Some(Read::Broken),
+            Some(End::Late) => Some(Read::Late),
             _ if is_too_long => Some(Read::TooLong),
             _ if rest.trim_ascii().is_empty() => None,
             _ => Some(Read::Line(rest.freeze())),
         }
     }
 
+    /// Waiting counts, not time: while the ledger has no room nothing is read, for which the caller cannot help.
     async fn read_more(&mut self) {
-        match self.body.next().await {
-            Some(Ok(chunk)) => self.buffer.extend_from_slice(&chunk),
-            Some(Err(_)) => self.end = Some(End::Broken),
-            None => self.end = Some(End::Complete),
+        let has_begun = !self.buffer.is_empty() || self.is_skipping;
+        let within =
+            if has_begun { self.patience.line.saturating_sub(self.waited) } else { self.patience.pause };
+        let began = Instant::now();
+        match timeout(within, self.body.next()).await {
+            Ok(Some(Ok(chunk))) => self.buffer.extend_from_slice(&chunk),
+            Ok(Some(Err(_))) => self.end = Some(End::Broken),
+            Ok(None) => self.end = Some(End::Complete),
+            Err(_) => self.end = Some(End::Late),
+        }
+        if has_begun {
+            self.waited += began.elapsed();
         }
     }
 
@@ -125,7 +159,8 @@ mod tests {
     use super::*;
 
     async fn lines_of(chunks: Vec<Result<Vec<u8>, std::io::Error>>) -> Vec<(u64, Read)> {
-        let mut lines = Lines::new(Body::from_stream(stream::iter(chunks)).into_data_stream());
+        let mut lines =
+            Lines::new(Body::from_stream(stream::iter(chunks)).into_data_stream(), Patience::default());
         let mut read = Vec::new();
         while let Some(line) = lines.next().await {
             read.push(line);

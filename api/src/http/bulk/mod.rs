@@ -33,7 +33,9 @@ use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::command::require_media_type;
 use crate::http::edge::RequestId;
+use crate::http::patience::Patience;
 use crate::http::problem::{Code, Problem};
+use crate::http::room::Share;
 use crate::http::segments::Parameters;
 
 /// Most commands of one request that wait for their answer at a time.
@@ -76,9 +78,11 @@ async fn bulk(
     let ledger = app.ledger()?.clone();
     let (parts, body) = request.into_parts();
     require_media_type(&parts.headers, MEDIA_TYPES)?;
-    let session =
-        Arc::new(Session { ledger, caller, request_id, stop_at_failure, has_failed: AtomicBool::new(false) });
-    let answers = answers(session, Lines::new(body.into_data_stream()));
+    let room = app.room().stream()?;
+    let has_failed = AtomicBool::new(false);
+    let session = Arc::new(Session { ledger, caller, request_id, stop_at_failure, has_failed, _room: room });
+    let lines = Lines::new(body.into_data_stream(), Patience::of(&parts.extensions));
+    let answers = answers(session, lines);
     let writes =
         answers.ready_chunks(ANSWERS_PER_WRITE_MAX).map(|answers| Ok::<_, Infallible>(joined(answers)));
     let mut response = Response::new(Body::from_stream(writes));
@@ -94,6 +98,8 @@ struct Session {
     stop_at_failure: bool,
     /// Whether a line came to no decision for a reason that may pass.
     has_failed: AtomicBool,
+    /// Its place among the streams that are open.
+    _room: Share,
 }
 
 /// What becomes of one line.

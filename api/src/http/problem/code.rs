@@ -104,6 +104,12 @@ codes! {
         "The version of the read tables stands where this is not possible: it is in use, it is not whole yet, other code made it, or its rows are not those of the version in use. The detail says which; GET /v1/projections shows all versions. Nothing was changed.";
     InProgress = CONFLICT "in-progress" retry "In progress"
         "A command with the same idempotency key is being decided at this moment, or a rebuild is running. Send it again later to learn the outcome.";
+    RequestTimeout = REQUEST_TIMEOUT "request-timeout" retry "Request timeout"
+        "The body did not come within the time that the server waits for one. Nothing was recorded; send it again with the same key, over a better connection or in smaller pieces.";
+    UriTooLong = URI_TOO_LONG "uri-too-long" final "Address too long"
+        "The path with its query string is longer than any that this service has. Nothing was done.";
+    HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE "headers-too-large" final "Headers too large"
+        "The headers of the request are longer together than the limit. Nothing was done.";
     BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" final "Body too large"
         "The body is longer than the limit, or the decision would not fit in one record. Split the command.";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" final "Unsupported media type"

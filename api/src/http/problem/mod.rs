@@ -47,6 +47,7 @@ struct Inner {
     checks: Vec<Check>,
     decided: Option<Decided>,
     cause: Option<Cause>,
+    retry_after_s: Option<u32>,
 }
 
 /// The decision behind a refusal that is on record.
@@ -91,6 +92,7 @@ impl Problem {
             checks: Vec::new(),
             decided: None,
             cause: None,
+            retry_after_s: None,
         }))
     }
 
@@ -135,6 +137,12 @@ impl Problem {
 
     pub(super) fn decided(&self) -> Option<Decided> {
         self.0.decided
+    }
+
+    /// Says itself when to try again, where the code alone knows no better than soon.
+    pub(super) fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after_s = Some(seconds);
+        self
     }
 
     pub(super) fn with_instance(mut self, path: String) -> Self {
@@ -218,7 +226,7 @@ impl Problem {
 
     fn set_headers(&self, headers: &mut HeaderMap) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some(seconds) = self.0.code.retry_after_s() {
+        if let Some(seconds) = self.0.retry_after_s.or(self.0.code.retry_after_s()) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.0.code == Code::Unauthenticated {

@@ -118,7 +118,12 @@ impl Shop {
     pub(super) async fn serve(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        tokio::spawn(http::serve(listener, http::router(self.app.clone()), CancellationToken::new()));
+        tokio::spawn(http::serve(
+            listener,
+            http::router(self.app.clone()),
+            http::Serving::default(),
+            CancellationToken::new(),
+        ));
         format!("http://{address}")
     }
 

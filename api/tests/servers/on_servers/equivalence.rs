@@ -22,7 +22,12 @@ impl Stack {
     async fn import(&self) -> Report {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(http::serve(listener, self.router.clone(), self.stop.clone()));
+        let serving = tokio::spawn(http::serve(
+            listener,
+            self.router.clone(),
+            http::Serving::default(),
+            self.stop.clone(),
+        ));
         let options = import::Options {
             source: Source::demo(),
             site: "uk".parse().unwrap(),

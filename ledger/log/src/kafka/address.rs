@@ -3,15 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::security::Security;
+
 const SCHEME: &str = "kafka://";
 /// Kafka's own limit: a topic is a directory of the broker, with a suffix for the partition.
 const TOPIC_LENGTH_MAX: usize = 249;
 
-/// The brokers to ask first, and the topic that holds the log. Checked when it is made.
+/// The brokers to ask first, how to talk with them, and the topic that holds the log. Checked when it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     brokers: String,
     topic: String,
+    security: Security,
 }
 
 impl Address {
@@ -28,7 +31,19 @@ impl Address {
     pub fn beside(&self, suffix: &str) -> Result<Self, AddressError> {
         let topic = format!("{}{suffix}", self.topic);
         check_topic(&topic)?;
-        Ok(Self { brokers: self.brokers.clone(), topic })
+        Ok(Self { topic, ..self.clone() })
+    }
+
+    /// The same address, with connections that are protected like this.
+    #[must_use]
+    pub fn with_security(self, security: Security) -> Self {
+        Self { security, ..self }
+    }
+
+    /// How connections are protected. It is no part of the text of an address.
+    #[must_use]
+    pub const fn security(&self) -> &Security {
+        &self.security
     }
 
     /// The name of the topic.
@@ -58,7 +73,7 @@ impl FromStr for Address {
             check_broker(broker)?;
         }
         check_topic(topic)?;
-        Ok(Self { brokers: brokers.to_owned(), topic: topic.to_owned() })
+        Ok(Self { brokers: brokers.to_owned(), topic: topic.to_owned(), security: Security::default() })
     }
 }
 
@@ -115,8 +130,8 @@ fn check_topic(topic: &str) -> Result<(), AddressError> {
 pub enum AddressError {
     /// It has a user or a password, or just an `@`. Only what stands behind it is kept.
     #[error(
-        "credentials do not belong in the address: before `{0}` write {SCHEME} and neither user, password nor `@`; this \
-         program connects to Kafka without a login"
+        "credentials do not belong in the address: before `{0}` write {SCHEME} and neither user, password nor `@`; \
+         a login to Kafka has settings of its own"
     )]
     Credentials(String),
     /// It does not begin as one.

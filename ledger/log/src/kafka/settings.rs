@@ -28,6 +28,7 @@ fn common(address: &Address) -> ClientConfig {
         .set("socket.nagle.disable", "true")
         .set("topic.metadata.refresh.interval.ms", "60000")
         .set_log_level(RDKafkaLogLevel::Warning);
+    address.security().set(&mut config);
     config
 }
 

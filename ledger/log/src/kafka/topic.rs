@@ -145,7 +145,14 @@ impl Topic {
         let topic = self.address.topic();
         let failed = |reason: String| {
             let (brokers, seconds) = (self.address.brokers(), CONNECT_WITHIN.as_secs());
-            unavailable("reach the brokers", format!("{brokers} gave no answer within {seconds} s: {reason}"))
+            let protocol = self.address.security().protocol();
+            // The client does not tell these apart from silence.
+            let looks_alike =
+                "a wrong login, an unknown authority and a listener that is protected otherwise look alike";
+            let said = format!(
+                "{brokers} gave no answer over {protocol} within {seconds} s ({looks_alike}): {reason}"
+            );
+            unavailable("reach the brokers", said)
         };
         let metadata = self.client.inner().fetch_metadata(Some(topic), CONNECT_WITHIN);
         let metadata = metadata.map_err(|error| failed(explained(&error)))?;

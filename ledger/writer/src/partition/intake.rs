@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use stockledger_domain::command::Checked;
 use stockledger_schemas::{Actor, Hash, Level, Order, Request, Scope, SiteId, Sku};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use crate::partition::index::{ShortHash, key_hash};
+use crate::partition::places::{Place, places_of};
 use crate::partition::under_way::{Passage, UnderWay};
 use crate::reply::{CommandError, Outcome, Reply, Ticket, answer};
 
@@ -20,6 +21,14 @@ pub(crate) enum Work {
 }
 
 impl Work {
+    /// The places that it takes among what is open.
+    pub(crate) fn places(&self) -> u32 {
+        match self {
+            Self::Command(command) => places_of(command.command().lines()),
+            Self::OpenHere(..) => places_of(0),
+        }
+    }
+
     pub(crate) fn scope(&self) -> Scope {
         match self {
             Self::Command(command) => command.scope().clone(),
@@ -78,7 +87,7 @@ pub(crate) struct Pending {
 pub(crate) struct Caller {
     reply: oneshot::Sender<Outcome>,
     /// Its place among the commands that may be open at once, given back when it is answered.
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
     /// Its key among those that are under way, taken out when it is answered.
     passage: Option<Passage>,
 }
@@ -94,11 +103,11 @@ impl Pending {
         work: Work,
         request: Option<Request>,
         key: Option<Key>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> (Self, Ticket, oneshot::Receiver<Outcome>) {
         let (reply, outcome) = oneshot::channel();
         let ticket = Ticket::default();
-        let caller = Caller { reply, _permit: permit, passage: None };
+        let caller = Caller { reply, _place: place, passage: None };
         let prepared = Prepared::default();
         let pending =
             Self { work, request, key, key_is_open: false, prepared, caller, ticket: ticket.clone() };

@@ -15,6 +15,7 @@ mod decide;
 mod flight;
 mod index;
 pub(crate) mod intake;
+pub(crate) mod places;
 mod prepare;
 mod serve;
 mod settle;
@@ -45,11 +46,9 @@ use flight::Flight;
 pub(crate) use index::OffsetIndex;
 use intake::OpenKeys;
 pub(crate) use intake::{Pending, Work};
+use places::PLACES_MAX;
 use prepare::{Awaiting, PreparedCommand};
 use status::{StatusSender, WriterState};
-
-/// Commands that one partition may have open at once: waiting, being decided, in flight or being looked up.
-pub(crate) const COMMANDS_OPEN_MAX: usize = 8_192;
 
 /// Counts at a past position that one partition looks up at once; each may read many decisions.
 const SCANS_MAX: usize = 2;
@@ -175,7 +174,7 @@ impl Writer {
         let begun = genesis::begin(log.as_ref(), partition).await?;
         let mut snapshots = Snapshots::new(environment.clone(), &options, partition);
         let confirmed = snapshots.load(log.as_ref(), &begun).await?.unwrap_or_else(|| Confirmed::new(begun));
-        let (prepared_tx, prepared) = mpsc::channel(COMMANDS_OPEN_MAX);
+        let (prepared_tx, prepared) = mpsc::channel(PLACES_MAX);
         Ok(Self {
             ahead: Ahead::of(&confirmed),
             log,

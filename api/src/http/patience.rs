@@ -1,0 +1,35 @@
+//! How long the body of a request is waited for, and by whom it was sent. A connection tells its requests; a request that
+//! came over none has the default.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::http::Extensions;
+
+/// How long a body may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// The whole body of one command.
+    pub body: Duration,
+    /// One line of a stream of commands, once it has begun.
+    pub line: Duration,
+    /// Between two lines of such a stream.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { body: Duration::from_secs(30), line: Duration::from_secs(30), pause: Duration::from_secs(60) }
+    }
+}
+
+impl Patience {
+    /// What the connection of a request told it.
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or_default()
+    }
+}
+
+/// Who is at the other end of the connection that a request came over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
