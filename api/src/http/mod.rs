@@ -18,6 +18,8 @@ mod bulk;
 mod command;
 mod cursor;
 mod edge;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod headers;
 mod items;
 mod list;

@@ -36,6 +36,14 @@ use crate::http::edge::RequestId;
 use crate::http::problem::{Code, Problem};
 use crate::http::segments::Parameters;
 
+/// The command and the key of one line, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(super) fn command_of(
+    line: &[u8],
+) -> Result<(stockledger_domain::Checked, Option<stockledger_schemas::IdempotencyKey>), Problem> {
+    line::parse(line).map(|line| (line.command, line.key))
+}
+
 /// Most commands of one request that wait for their answer at a time.
 pub const IN_FLIGHT_MAX: usize = 1_000;
 /// Longest line.
