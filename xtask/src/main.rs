@@ -1,9 +1,11 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
-//! house rules that no compiler knows, `readme` runs what the README tells people to run, `services` starts and stops the real
-//! servers that tests need, `guard` cleans up after a task. Nothing here is shipped.
+//! house rules that no compiler knows, `fuzz` throws bytes at whatever reads them,
+//! `readme` runs what the README tells people to run, `services` starts and stops the real servers that tests need, `guard`
+//! cleans up after a task. Nothing here is shipped.
 
+mod fuzz;
 mod guard;
 mod readme;
 mod report;
@@ -38,6 +40,14 @@ enum Task {
     Tidy,
     /// Run the commands of README.md in order
     Readme,
+    /// Fuzz what reads the bytes of others, on the nightly compiler; without names, all of it, one after the other
+    Fuzz {
+        /// Which targets, such as `envelope`
+        targets: Vec<String>,
+        /// How long each is fuzzed
+        #[arg(long, default_value_t = 300)]
+        seconds: u32,
+    },
     /// Start, stop or list the Kafka, MySQL and MariaDB servers that tests need
     Services {
         #[command(subcommand)]
@@ -53,6 +63,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { quick } => guard::guarded(|| test::run(root, quick)),
         Task::Tidy => tidy::run(root),
+        Task::Fuzz { targets, seconds } => fuzz::run(root, &targets, seconds),
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
         Task::Guard { mark } => guard::watch(root, &mark),
