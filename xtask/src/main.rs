@@ -1,7 +1,7 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
-//! house rules that no compiler knows, `fuzz` throws bytes at whatever reads them,
+//! house rules that no compiler knows, `supply` looks at what we depend on, `fuzz` throws bytes at whatever reads them,
 //! `readme` runs what the README tells people to run, `services` starts and stops the real servers that tests need, `guard`
 //! cleans up after a task. Nothing here is shipped.
 
@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod servers;
 mod services;
+mod supply;
 mod test;
 mod tidy;
 mod wait;
@@ -38,6 +39,8 @@ enum Task {
     },
     /// Check the house rules
     Tidy,
+    /// Check what the project depends on: licences, sources, bans, known vulnerabilities
+    Supply,
     /// Run the commands of README.md in order
     Readme,
     /// Fuzz what reads the bytes of others, on the nightly compiler; without names, all of it, one after the other
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Task::Test { quick } => guard::guarded(|| test::run(root, quick)),
         Task::Tidy => tidy::run(root),
         Task::Fuzz { targets, seconds } => fuzz::run(root, &targets, seconds),
+        Task::Supply => supply::check(root),
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
         Task::Guard { mark } => guard::watch(root, &mark),
