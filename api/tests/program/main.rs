@@ -11,6 +11,7 @@ mod import;
 #[allow(dead_code, reason = "shared with the tests on real servers")]
 mod load;
 mod rebuild;
+mod refused;
 mod run;
 mod setup;
 mod verify;

@@ -31,6 +31,8 @@ pub struct Options {
     pub snapshots: Option<PathBuf>,
     /// Decisions between two snapshots of a partition.
     pub snapshot_every: u64,
+    /// How long a log that is shorter than a snapshot is given to come back, as after a broker's fail-over.
+    pub log_shorter_patience: Duration,
     /// How long a caller waits for an outcome before it is told that it is not known, or that nothing was done.
     pub answer_within: Duration,
     /// Silence of the log after which commands are refused at once, so that nobody waits for what may take long.
@@ -59,6 +61,7 @@ impl Options {
             url: None,
             snapshots: None,
             snapshot_every: 100_000,
+            log_shorter_patience: Duration::from_secs(30),
             answer_within: Duration::from_secs(10),
             stall_after: Duration::from_secs(1),
             append_patience: Duration::from_secs(15),
