@@ -2,8 +2,9 @@
 //! parts together.
 //!
 //! The rooms: [`http`] answers requests, [`cli`] is the command line, [`import`] brings real input in, [`config`] says
-//! how it is all set up, [`node`] starts and stops the parts, [`storage`] is the one place that knows which logs and
-//! which tables there are, [`versions`] looks after the versions of the tables, [`keys`] tells callers apart.
+//! how it is all set up, [`node`] starts and stops the parts, [`setup`] names what is refused at start, [`storage`]
+//! is the one place that knows which logs and which tables there are, [`versions`] looks after the versions of the
+//! tables, [`keys`] tells callers apart.
 //! No rule of business and no SQL lives here.
 
 pub mod cli;
@@ -14,6 +15,7 @@ pub mod http;
 pub mod import;
 pub mod keys;
 pub mod node;
+pub mod setup;
 pub mod storage;
 pub mod text;
 pub mod tls;

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use stockledger_audit::key::public_path;
 use stockledger_audit::{Notary, Proofs, SigningKey, VerifierKey, key, notary};
 use stockledger_log::Log;
 use stockledger_projections::projector::{self, Projector};
 use stockledger_projections::store::{self, Store};
-use stockledger_projections::{Progress, Queries};
+use stockledger_projections::{Halted, Progress, Queries, contradiction};
 use stockledger_schemas::Name;
 use stockledger_writer::genesis::Identity;
 use stockledger_writer::{Environment, Ledger, Options, SystemEnvironment, genesis};
@@ -18,8 +19,12 @@ use crate::config::{LogAddress, Roles, Settings, Source};
 use crate::data_dir::{self, Lock};
 use crate::http::{self, Gate, Rates};
 use crate::keys::Keyring;
+use crate::setup::{Code, Refused};
 use crate::storage::{self, Access};
 use crate::versions::Versions;
+
+/// How long a log that is shorter than what was remembered of it is given to come back, as after a broker's fail-over.
+const LOG_SHORTER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +38,15 @@ pub enum Error {
     /// The log is not a ledger.
     #[error("the log is not a ledger that this program can use")]
     Genesis(#[from] genesis::Error),
+    /// The log has lost its records.
+    #[error(
+        "the log has no records, but {0} was made from some: its topic or file was removed and made anew; restore the log, \
+         or begin a new ledger with another data directory and other read tables"
+    )]
+    Recreated(String),
+    /// The read tables were made from another log, or from more of it.
+    #[error("the read tables and the log do not belong together: name the right ones, or restore the log")]
+    Contradiction(#[source] Halted),
     /// A writer cannot begin.
     #[error("starting the writers")]
     Writer(#[from] stockledger_writer::OpenError),
@@ -47,26 +61,33 @@ pub enum Error {
     NoKey(PathBuf),
 }
 
-impl Error {
-    /// Whether the set-up must be mended before it makes sense to try again, as opposed to something being away.
-    #[must_use]
-    pub fn is_unsafe_setup(&self) -> bool {
+impl Refused for Error {
+    fn codes(&self) -> Vec<Code> {
         match self {
-            Self::DataDir(error) => matches!(error, data_dir::Error::InUse { .. }),
-            Self::Storage(error) => error.is_unsafe_setup(),
-            Self::Genesis(error) => !error.is_passing(),
-            Self::Writer(error) => !error.is_passing(),
-            Self::Projector(error) => !error.is_retryable(),
-            Self::Key(error) => !matches!(error, key::Error::File { .. } | key::Error::Random(_)),
-            Self::NoKey(_) => true,
+            Self::DataDir(data_dir::Error::InUse { .. }) => vec![Code::DataDirInUse],
+            Self::DataDir(_) => Vec::new(),
+            Self::Storage(error) => error.codes(),
+            Self::Genesis(error) => error.codes(),
+            Self::Recreated(_) => vec![Code::TopicRecreated],
+            Self::Contradiction(halted) => halted.codes(),
+            Self::Writer(error) => error.codes(),
+            Self::Projector(error) => error.codes(),
+            Self::Key(error) => error.codes(),
+            Self::NoKey(_) => vec![Code::AuditKey],
         }
     }
+}
 
+impl Error {
     /// Whether something is not there or does not answer: trying again may help.
     #[must_use]
     pub const fn is_not_ready(&self) -> bool {
         match self {
-            Self::DataDir(_) | Self::Key(_) | Self::NoKey(_) => false,
+            Self::DataDir(_)
+            | Self::Key(_)
+            | Self::NoKey(_)
+            | Self::Recreated(_)
+            | Self::Contradiction(_) => false,
             Self::Genesis(error) => error.is_passing(),
             Self::Writer(error) => error.is_passing(),
             Self::Storage(error) => error.is_not_ready(),
@@ -140,15 +161,28 @@ impl Node {
     pub async fn start(settings: &Settings, roles: Roles, url: Option<Name>) -> Result<Self, Error> {
         let writes = roles.writer || roles.projector;
         let lock = if writes { Some(data_dir::lock(&settings.directories())?) } else { None };
+        if let (true, LogAddress::Sqlite(path)) = (roles.writer, &settings.log.value)
+            && !path.exists()
+            && let Some(remembered) = remembered(settings)
+        {
+            return Err(Error::Recreated(remembered));
+        }
         let log = storage::open_log(settings, access(roles.writer)).await?;
         let is_file = matches!(settings.log.value, LogAddress::Sqlite(_));
         let identity = if roles.writer && is_file {
             genesis::initialise(log.as_ref(), &SystemEnvironment).await?
         } else {
-            genesis::check(log.as_ref()).await?
+            match genesis::check(log.as_ref()).await {
+                Err(error @ genesis::Error::Empty(_)) => {
+                    return Err(remembered(settings).map_or(Error::Genesis(error), Error::Recreated));
+                }
+                checked => checked?,
+            }
         };
-        let tables = if roles.projector || roles.api {
-            Some(Tables::open(settings, roles.projector, log.clone()).await?)
+        let patience = if is_file { Duration::ZERO } else { LOG_SHORTER_PATIENCE };
+        // All is looked at before anything begins: what is refused has followed and claimed nothing.
+        let store = if roles.projector || roles.api {
+            Some(checked_store(settings, roles.projector, &*log, patience).await?)
         } else {
             None
         };
@@ -156,6 +190,7 @@ impl Node {
             let options = Options {
                 url,
                 snapshots: Some(settings.snapshots()),
+                log_shorter_patience: patience,
                 // What a cluster of other machines acknowledges is read back; what our own file does is not.
                 verify_tail: !is_file,
                 ..Options::new(settings.node.value.clone())
@@ -163,6 +198,10 @@ impl Node {
             Some(Ledger::start(log.clone(), Arc::new(SystemEnvironment), options).await?)
         } else {
             None
+        };
+        let tables = match store {
+            Some(store) => Some(Tables::open(store, roles.projector, log.clone()).await?),
+            None => None,
         };
         let audit = Audit::open(settings, roles, identity, log.clone())?;
         Ok(Self {
@@ -303,8 +342,7 @@ pub fn published_key(path: &Path) -> Option<VerifierKey> {
 }
 
 impl Tables {
-    async fn open(settings: &Settings, follows: bool, log: Arc<dyn Log>) -> Result<Self, Error> {
-        let store = storage::open_store(settings, access(follows)).await?;
+    async fn open(store: Arc<dyn Store>, follows: bool, log: Arc<dyn Log>) -> Result<Self, Error> {
         let stop_projector = CancellationToken::new();
         let projector = if follows {
             let (options, now) = (projector::Options::default(), SystemEnvironment.now());
@@ -312,7 +350,6 @@ impl Tables {
                 Projector::start(log.clone(), store.clone(), options, now, stop_projector.clone()).await;
             Some(started.map_err(Error::Projector)?)
         } else {
-            projector::checked_active(&*store).await.map_err(Error::Projector)?;
             None
         };
         let queries = Queries::new(store.clone(), projector.as_ref().map(Projector::progress));
@@ -329,6 +366,34 @@ impl Tables {
         }
         self.store.close().await;
     }
+}
+
+/// The read tables, seen to be of this program and of this log; those that follow make the first version if there is none.
+async fn checked_store(
+    settings: &Settings,
+    follows: bool,
+    log: &dyn Log,
+    patience: Duration,
+) -> Result<Arc<dyn Store>, Error> {
+    let store = storage::open_store(settings, access(follows)).await?;
+    let active = if follows {
+        projector::ensure_active(&*store, SystemEnvironment.now()).await.map(Some)
+    } else {
+        projector::checked_active(&*store).await
+    };
+    if let Some(active) = active.map_err(Error::Projector)?
+        && let Some(halted) = contradiction(log, &*store, active, patience).await
+    {
+        return Err(Error::Contradiction(halted));
+    }
+    Ok(store)
+}
+
+/// What remembers records of a log, where something does.
+fn remembered(settings: &Settings) -> Option<String> {
+    let directory = settings.snapshots();
+    let mut files = std::fs::read_dir(&directory).ok()?;
+    files.next().map(|_| format!("the snapshot in {}", directory.display()))
 }
 
 const fn access(writes: bool) -> Access {

@@ -60,16 +60,6 @@ impl Error {
             Self::Store { source, .. } => source.is_retryable(),
         }
     }
-
-    /// Whether the set-up must be mended before it makes sense to try again.
-    #[must_use]
-    pub const fn is_unsafe_setup(&self) -> bool {
-        match self {
-            Self::NoLedger { .. } => false,
-            Self::Log { source, .. } => matches!(source, log::Error::Mismatch(_) | log::Error::Unsafe(_)),
-            Self::Store { source, .. } => !source.is_retryable(),
-        }
-    }
 }
 
 /// Opens the log.

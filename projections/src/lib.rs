@@ -52,4 +52,5 @@ pub use sqlite::SqliteStore;
 pub use stop::Halted;
 pub use store::{Activation, Commit, Select, Snapshot, Statement, Store};
 pub use table::Version;
+pub use verify::contradiction;
 pub use view::{Missing, ORDER_ROWS_MAX, STOCK_ROWS_MAX, Scope, View};

@@ -60,16 +60,14 @@ type Config = Configuration<LittleEndian, Varint, Limit<DECODED_BYTES_MAX>>;
 
 const CONFIG: Config = bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
 
-/// For files of our own whose checksum was checked.
-const LARGE: Configuration<LittleEndian, Varint, Limit<LARGE_BYTES_MAX>> =
-    bincode::config::standard().with_limit::<LARGE_BYTES_MAX>();
-/// Enough for the snapshot of a partition with some hundred million keys.
-const LARGE_BYTES_MAX: usize = 1 << 34;
+/// For files of our own, which are written whatever they hold.
+const LARGE: Configuration = bincode::config::standard();
 
-/// Most memory that a decode may claim. bincode counts a number by its width in memory and a vector by the size of its
-/// elements, both up to ten times what they take in stored bytes. A bound of [`RECORD_BYTES_MAX`] would thus let
-/// records be written that could not be read back.
-const DECODED_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
+/// Most memory that a decode may claim for each stored byte. bincode counts a number by its width in memory and a vector by
+/// the size of its elements, both up to ten times what they take in stored bytes. A bound of the stored bytes alone would
+/// thus let records be written that could not be read back.
+const DECODED_BYTES_PER_BYTE: usize = 16;
+const DECODED_BYTES_MAX: usize = DECODED_BYTES_PER_BYTE * RECORD_BYTES_MAX;
 
 /// Appends the canonical encoding of `value` to `out`.
 ///
@@ -105,9 +103,24 @@ pub(crate) fn encode_large_into<T: Encode>(value: &T, out: &mut Vec<u8>) -> Resu
 }
 
 /// As [`decode`], without the limit of a record and the canonical check: for files of our own whose checksum was checked.
+/// A length inside may claim no more memory than the file is long, so that a small one never takes much.
 pub(crate) fn decode_large<T: Decode<()>>(bytes: &[u8]) -> Result<T, Error> {
-    let (value, used): (T, usize) = bincode::decode_from_slice(bytes, LARGE).map_err(Error::from)?;
+    // bincode has its limits in types, so there is a ladder of them.
+    let decode = match bytes.len().saturating_mul(DECODED_BYTES_PER_BYTE) {
+        0..=0xf_ffff => decode_within::<T, { 1 << 20 }>,
+        0x10_0000..=0xff_ffff => decode_within::<T, { 1 << 24 }>,
+        0x100_0000..=0xfff_ffff => decode_within::<T, { 1 << 28 }>,
+        0x1000_0000..=0xffff_ffff => decode_within::<T, { 1 << 32 }>,
+        // Enough for the snapshot of a partition with some hundred million keys.
+        _ => decode_within::<T, { 1 << 36 }>,
+    };
+    let (value, used) = decode(bytes)?;
     if used == bytes.len() { Ok(value) } else { Err(Error::Trailing { count: bytes.len() - used }) }
+}
+
+fn decode_within<T: Decode<()>, const BYTES_MAX: usize>(bytes: &[u8]) -> Result<(T, usize), Error> {
+    let config = bincode::config::standard().with_limit::<BYTES_MAX>();
+    bincode::decode_from_slice(bytes, config).map_err(Error::from)
 }
 
 impl From<DecodeError> for Error {

@@ -1,9 +1,11 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
-//! house rules that no compiler knows, `readme` runs what the README tells people to run, `services` starts and stops the real
-//! servers that tests need, `sim` runs the simulation, `guard` cleans up after a task. Nothing here is shipped.
+//! house rules that no compiler knows, `supply` looks at what we depend on, `fuzz` throws bytes at whatever reads them,
+//! `sim` runs the simulation, `readme` runs what the README tells people to run, `services` starts and stops the real
+//! servers that tests need, `guard` cleans up after a task. Nothing here is shipped.
 
+mod fuzz;
 mod guard;
 mod readme;
 mod report;
@@ -11,6 +13,7 @@ mod run;
 mod servers;
 mod services;
 mod sim;
+mod supply;
 mod test;
 mod tidy;
 mod wait;
@@ -37,8 +40,18 @@ enum Task {
     },
     /// Check the house rules
     Tidy,
+    /// Check what the project depends on: licences, sources, bans, known vulnerabilities
+    Supply,
     /// Run the commands of README.md in order
     Readme,
+    /// Fuzz what reads the bytes of others, on the nightly compiler; without names, all of it, one after the other
+    Fuzz {
+        /// Which targets, such as `envelope`
+        targets: Vec<String>,
+        /// How long each is fuzzed
+        #[arg(long, default_value_t = 300)]
+        seconds: u32,
+    },
     /// Start, stop or list the Kafka, MySQL and MariaDB servers that tests need
     Services {
         #[command(subcommand)]
@@ -60,6 +73,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { quick } => guard::guarded(|| test::run(root, quick)),
         Task::Tidy => tidy::run(root),
+        Task::Fuzz { targets, seconds } => fuzz::run(root, &targets, seconds),
+        Task::Supply => supply::check(root),
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
         Task::Sim { arguments } => sim::run(root, &arguments),

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::report::{duration, say};
 use crate::run::{cargo, to_success};
 use crate::servers::Servers;
-use crate::{readme, sim, tidy};
+use crate::{readme, sim, supply, tidy};
 
 /// The name of the modules of tests that need a server.
 const SERVER_TESTS: &str = "on_servers";
@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     Step { name: "format", thorough: false, prove: format },
     Step { name: "house rules", thorough: false, prove: |project| tidy::run(project.root) },
     Step { name: "servers, in the background", thorough: true, prove: start_servers },
+    Step { name: "supply chain", thorough: true, prove: |project| supply::check(project.root) },
     Step { name: "lints", thorough: false, prove: lints },
     Step { name: "documentation", thorough: true, prove: documentation },
     Step { name: "tests", thorough: false, prove: tests },

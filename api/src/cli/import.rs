@@ -12,6 +12,7 @@ use crate::config::Roles;
 use crate::http::LOCAL_ACTOR;
 use crate::import::{self, Local, OpeningStock, Options, Remote, Report, Source, Target};
 use crate::node::Node;
+use crate::setup::Code;
 
 /// What the input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -77,7 +78,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// Imports into a node of this process, once it can take commands.
 pub(super) async fn into_node(options: Options, node: &Node) -> Result<Report, Failure> {
     let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
-    ledger.led().await.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
+    ledger.led().await.map_err(|error| Failure::refused(Code::PartitionHalted, error))?;
     let queries =
         node.queries().ok_or_else(|| Failure::text(Exit::Failed, "this node has no read tables"))?;
     with_progress(options, &Local::new(ledger.clone(), queries.clone())).await

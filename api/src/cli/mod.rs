@@ -29,6 +29,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client::Client;
 use crate::config::{Flags, Settings};
+use crate::setup::{Code, Refused};
 use output::Format;
 
 /// An event-sourced inventory ledger.
@@ -123,22 +124,36 @@ enum Exit {
 #[derive(Debug)]
 struct Failure {
     exit: Exit,
+    /// Why the set-up is refused, where that is it.
+    codes: Vec<Code>,
     error: anyhow::Error,
 }
 
 impl Failure {
     fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self { exit, error: error.into() }
+        Self { exit, codes: Vec::new(), error: error.into() }
     }
 
     fn text(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, error: anyhow::Error::msg(text.into()) }
+        Self::new(exit, anyhow::Error::msg(text.into()))
+    }
+
+    /// The set-up is refused.
+    fn refused(code: Code, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::UnsafeSetup, codes: vec![code], error: error.into() }
+    }
+
+    /// The set-up is refused if the error has codes for that; else it ends in another way.
+    fn of_setup<E: Refused + Into<anyhow::Error>>(error: E, otherwise: Exit) -> Self {
+        let codes = error.codes();
+        let exit = if codes.is_empty() { otherwise } else { Exit::UnsafeSetup };
+        Self { exit, codes, error: error.into() }
     }
 }
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self { exit: Exit::Failed, error }
+        Self::new(Exit::Failed, error)
     }
 }
 
@@ -150,12 +165,8 @@ impl From<std::io::Error> for Failure {
 
 impl From<crate::node::Error> for Failure {
     fn from(error: crate::node::Error) -> Self {
-        let exit = match &error {
-            error if error.is_unsafe_setup() => Exit::UnsafeSetup,
-            error if error.is_not_ready() => Exit::NotReady,
-            _ => Exit::Failed,
-        };
-        Self::new(exit, error)
+        let otherwise = if error.is_not_ready() { Exit::NotReady } else { Exit::Failed };
+        Self::of_setup(error, otherwise)
     }
 }
 
@@ -167,11 +178,11 @@ impl From<crate::storage::Error> for Failure {
 
 impl From<crate::config::Error> for Failure {
     fn from(error: crate::config::Error) -> Self {
-        let exit = match &error {
-            crate::config::Error::Insecure { .. } | crate::config::Error::NoKafkaTls(_) => Exit::UnsafeSetup,
-            _ => Exit::Usage,
-        };
-        Self::new(exit, error)
+        match &error {
+            crate::config::Error::Insecure { .. } => Self::refused(Code::InsecureListen, error),
+            crate::config::Error::NoKafkaTls(_) => Self::new(Exit::UnsafeSetup, error),
+            _ => Self::new(Exit::Usage, error),
+        }
     }
 }
 
@@ -200,11 +211,10 @@ impl From<stockledger_audit::archive::Error> for Failure {
         let exit = match &error {
             Error::Beyond { .. } => Exit::Usage,
             error if error.is_verification() => Exit::VerificationFailed,
-            error if error.is_unsafe_setup() => Exit::UnsafeSetup,
             error if error.is_not_ready() => Exit::NotReady,
             _ => Exit::Failed,
         };
-        Self::new(exit, error)
+        Self::of_setup(error, exit)
     }
 }
 
@@ -223,7 +233,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if is_closed_pipe(&failure.error) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::complain(&failure.error);
+            let format = matches.get_one("format").copied().unwrap_or(Format::Table);
+            output::complain(format, failure.exit as u8, &failure.codes, &failure.error);
             ExitCode::from(failure.exit as u8)
         }
     }

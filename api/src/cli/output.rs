@@ -10,6 +10,8 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, Tab
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use crate::setup::Code;
+
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
@@ -55,9 +57,18 @@ pub(super) fn say(text: impl std::fmt::Display) {
     eprintln!("{text}");
 }
 
-/// Says why the program did not do what it was asked to, with everything that caused it.
-pub(super) fn complain(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+/// Says why the program did not do what it was asked to, with everything that caused it. A set-up that is refused has
+/// codes, for programs as a line of JSON.
+pub(super) fn complain(format: Format, exit_code: u8, codes: &[Code], error: &anyhow::Error) {
+    let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    if codes.is_empty() {
+        eprintln!("error: {error:#}");
+    } else if format == Format::Json {
+        let error = format!("{error:#}");
+        eprintln!("{}", serde_json::json!({ "error": error, "codes": codes, "exit_code": exit_code }));
+    } else {
+        eprintln!("error[{}]: {error:#}", codes.join(","));
+    }
 }
 
 /// A line below the heading and nothing else: easy on the eye, and to cut apart.

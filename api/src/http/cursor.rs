@@ -131,10 +131,14 @@ impl Key for Vec<AsOf> {
 
 /// The cursor of the page after `key` of a list. `list` names the list with its filters.
 pub(super) fn write(list: &str, key: &impl Key) -> String {
-    let key = key.write();
+    sealed(list, &key.write())
+}
+
+/// The cursor that holds a key as text.
+pub(super) fn sealed(list: &str, key: &str) -> String {
     let mut bytes = Vec::with_capacity(1 + HASH_BYTES + key.len());
     bytes.push(VERSION);
-    bytes.extend_from_slice(&hash(list, &key));
+    bytes.extend_from_slice(&hash(list, key));
     bytes.extend_from_slice(key.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -19,6 +19,8 @@ mod bulk;
 mod command;
 mod cursor;
 mod edge;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod headers;
 mod items;
 mod keys;

@@ -66,7 +66,7 @@ async fn wait_for(queries: &Queries, positions: &[Position], wait: Duration) -> 
     }
 }
 
-fn min_positions(headers: &HeaderMap, partitions: u16) -> Result<Vec<Position>, Problem> {
+pub(super) fn min_positions(headers: &HeaderMap, partitions: u16) -> Result<Vec<Position>, Problem> {
     let malformed = |why: &str| {
         let detail =
             format!("the header Ledger-Min-Position is not a list of positions such as 0.17,3.4: {why}");

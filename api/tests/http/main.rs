@@ -12,6 +12,7 @@ mod connections;
 mod errors;
 mod faults;
 mod fuzz;
+mod hostile;
 mod idempotency;
 mod key_matrix;
 mod keys;

@@ -12,6 +12,7 @@ mod keys;
 #[allow(dead_code, reason = "shared with the tests on real servers")]
 mod load;
 mod rebuild;
+mod refused;
 mod run;
 mod secrets;
 mod setup;

@@ -57,6 +57,23 @@ pub(crate) fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Asserts that a set-up is refused by these codes, for people and for programs; says what was said.
+pub(crate) async fn refused(arguments: &[&str], codes: &[&str]) -> String {
+    let output = run(arguments).await;
+    let said = complaint(&output);
+    assert_eq!(output.status.code(), Some(6), "{arguments:?}: {said}");
+    assert!(said.contains(&format!("error[{}]: ", codes.join(","))), "{codes:?}: {said}");
+    let output = run(&[arguments, &["--format", "json"]].concat()).await;
+    let for_programs = complaint(&output);
+    let error: Value = serde_json::from_str(for_programs.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&error["codes"], &error["exit_code"]),
+        (&serde_json::json!(codes), &serde_json::json!(6)),
+        "{for_programs}"
+    );
+    said
+}
+
 /// A path as an argument.
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::run::{Server, complaint, data, json, run, text};
+use crate::run::{Server, complaint, data, json, refused, run, text};
 
 #[tokio::test]
 async fn a_second_process_is_told_who_uses_the_directory() {
@@ -10,13 +10,8 @@ async fn a_second_process_is_told_who_uses_the_directory() {
     let path = text(directory.path());
     let server = Server::start(directory.path()).await;
     for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["rebuild"]] {
-        let output = run(&[command, &["--data-dir", path]].concat()).await;
-        assert_eq!(output.status.code(), Some(6), "{}", complaint(&output));
-        assert!(
-            complaint(&output).contains(&format!("in use by PID {}", server.pid())),
-            "{}",
-            complaint(&output)
-        );
+        let said = refused(&[command, &["--data-dir", path]].concat(), &["data-dir-in-use"]).await;
+        assert!(said.contains(&format!("in use by PID {}", server.pid())), "{said}");
     }
     // Whoever only reads may do so meanwhile.
     data(&["tail", "--data-dir", path]).await;
@@ -48,9 +43,9 @@ async fn a_log_is_protected_wherever_it_is() {
 async fn an_address_that_others_can_reach_is_refused_unless_they_may() {
     let directory = tempfile::tempdir().unwrap();
     for command in ["serve", "demo"] {
-        let output = run(&[command, "--listen", "0.0.0.0:0", "--data-dir", text(directory.path())]).await;
-        assert_eq!(output.status.code(), Some(6));
-        assert!(complaint(&output).contains("--insecure"), "{}", complaint(&output));
+        let anywhere = [command, "--listen", "0.0.0.0:0", "--data-dir", text(directory.path())];
+        let said = refused(&anywhere, &["insecure-listen"]).await;
+        assert!(said.contains("--insecure"), "{said}");
     }
 }
 
@@ -116,7 +111,6 @@ async fn files_that_are_no_ledger_are_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     std::fs::write(path.join("log.sqlite"), "a letter to my mother").unwrap();
-    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", text(path)]).await;
-    assert_eq!(output.status.code(), Some(6), "{}", complaint(&output));
+    refused(&["serve", "--listen", "127.0.0.1:0", "--data-dir", text(path)], &["not-a-ledger"]).await;
     assert_eq!(std::fs::read_to_string(path.join("log.sqlite")).unwrap(), "a letter to my mother");
 }

@@ -2,9 +2,32 @@
 
 use std::fmt;
 
+/// What is dangerous about a log, for those who tell one danger from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Danger {
+    /// Records are replaced by later ones of the same key.
+    Compacted,
+    /// Records are deleted after some time, or beyond some size.
+    Retention,
+    /// A replica that does not have all records may come to lead.
+    UncleanElection,
+    /// The time of a record is that of who sent it.
+    TimestampType,
+    /// A record is acknowledged before enough replicas have it.
+    TooFewInSync,
+    /// There are fewer replicas than may fail.
+    TooFewReplicas,
+    /// There are fewer brokers than replicas are needed.
+    TooFewBrokers,
+    /// A record of a ledger may be larger than a message.
+    MessageLimit,
+}
+
 /// One setting that is not safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// What is dangerous about it.
+    pub danger: Danger,
     /// Its name, as the log's own tools call it.
     pub setting: String,
     /// What it is.
@@ -48,11 +71,12 @@ impl fmt::Display for Findings {
 
 #[cfg(test)]
 mod tests {
-    use super::{Finding, Findings};
+    use super::{Danger, Finding, Findings};
 
     #[test]
     fn everything_is_told_at_once() {
         let finding = |setting: &str, value: &str, safe: &str| Finding {
+            danger: Danger::Retention,
             setting: setting.to_owned(),
             value: value.to_owned(),
             safe: safe.to_owned(),

@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub use causes::Causes;
-pub use findings::{Finding, Findings};
+pub use findings::{Danger, Finding, Findings};
 pub use kafka::KafkaLog;
 pub use memory::MemoryLog;
 pub use secret::Secret;
@@ -193,6 +193,9 @@ pub enum Error {
     /// The log may lose or change what was written to it, so a ledger must not rest on it.
     #[error("{0}")]
     Unsafe(Findings),
+    /// The log is of a format that this program does not know.
+    #[error("{0}")]
+    OtherFormat(String),
     /// The log is there but is not one that this program can use.
     #[error("{0}")]
     Mismatch(String),

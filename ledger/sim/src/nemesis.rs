@@ -303,20 +303,25 @@ impl Nemesis {
         }
     }
 
-    /// What was seen but never acknowledged is gone.
-    fn lose_the_tail(&self) {
+    /// The only broker crashes with everything on its machine: what was seen but never acknowledged is gone.
+    fn lose_the_tail(&mut self) {
         let partition = self.partition();
+        let alive = self.alive();
         let mut inner = self.site.world.lock();
         let Ok(at) = inner.topic.at_mut(partition) else { return };
         let (end, acknowledged) = (at.end(), at.acknowledged());
         if at.unreadable_from.is_some() || acknowledged >= end {
             return;
         }
-        at.has_lost_its_tail = true;
+        at.lose_what_is_under_way();
         at.cut_off(acknowledged);
         drop(inner);
         self.site.world.mark(Mark::VisibleTailLost);
         self.site.world.tell(format_args!("{partition} ended at {end} and ends at {acknowledged} now"));
+        for process in alive {
+            process.gate.kill();
+            self.start(process.node);
+        }
     }
 
     /// All trouble ends: what is under way arrives, everybody wakes, clocks are right.

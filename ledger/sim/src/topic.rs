@@ -34,8 +34,6 @@ pub struct Partition {
     pub epoch: u64,
     /// Whether a record landed that nobody can read past.
     is_blocked: bool,
-    /// Whether records were lost that may have been read.
-    pub has_lost_its_tail: bool,
     /// Whether acknowledged records were lost: the log no longer keeps its promise.
     pub is_truncated: bool,
     changed: Arc<Notify>,
@@ -138,7 +136,6 @@ impl Partition {
             unreadable_from: None,
             must_stop_at: None,
             is_blocked: false,
-            has_lost_its_tail: false,
             epoch: 0,
             is_truncated: false,
             changed: Arc::default(),
@@ -243,12 +240,6 @@ impl Partition {
         if !self.is_blocked {
             match self.referee.judge(offset, &entry.value) {
                 Ok(mark) => landed.marks.extend(mark),
-                // Whoever had read what is gone now writes on behind it, and everybody stops there.
-                Err(_) if self.has_lost_its_tail => {
-                    self.is_blocked = true;
-                    self.unreadable_from.get_or_insert(offset);
-                    self.must_stop_at.get_or_insert(offset);
-                }
                 Err(wrong) => landed.violation = landed.violation.take().or(Some(wrong)),
             }
         }

@@ -6,16 +6,19 @@ use stockledger_log::{Error, Log};
 use stockledger_schemas::PartitionId;
 use tokio::time::Instant;
 
-/// How long the log may take to catch up.
-const WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Where the log ends, once it ends at `wanted` or later; after a while it is told as it is.
+/// Where the log ends, once it ends at `wanted` or later; after `patience` it is told as it is.
 ///
 /// # Errors
 /// [`Error`] of the log.
-pub(crate) async fn end_of(log: &dyn Log, partition: PartitionId, wanted: u64) -> Result<u64, Error> {
-    let deadline = Instant::now() + WITHIN;
+pub(crate) async fn end_of(
+    log: &dyn Log,
+    partition: PartitionId,
+    wanted: u64,
+    patience: Duration,
+) -> Result<u64, Error> {
+    let deadline = Instant::now() + patience;
     loop {
         let end = log.bounds(partition.0).await?.end;
         if end >= wanted || Instant::now() >= deadline {

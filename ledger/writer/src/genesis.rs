@@ -46,6 +46,17 @@ pub enum Error {
         /// What this one says.
         found: LedgerId,
     },
+    /// The last record is of a newer program.
+    #[error("the last record of partition {partition}, at offset {offset}, cannot be read")]
+    Newer {
+        /// Which partition.
+        partition: PartitionId,
+        /// Where the record stands.
+        offset: u64,
+        /// What is newer about it.
+        #[source]
+        source: envelope::Error,
+    },
     /// The log was given more or fewer partitions since.
     #[error(
         "the ledger was made with {expected} partitions, the log has {found}: sites would be looked for in the wrong one"
@@ -147,7 +158,8 @@ async fn is_in_use(log: &dyn Log, partition: PartitionId) -> Result<bool, Error>
     Ok(false)
 }
 
-/// Checks that every partition begins with a genesis of the same ledger and that none was added or cut.
+/// Checks that every partition begins with a genesis of the same ledger, that none was added or cut, and that no newer
+/// program has written last.
 ///
 /// # Errors
 /// Any variant of [`Error`] but [`Error::Append`].
@@ -163,8 +175,21 @@ pub async fn check(log: &dyn Log) -> Result<Identity, Error> {
         if expected != found {
             return Err(Error::Mixed { partition, expected: expected.ledger_id, found: found.ledger_id });
         }
+        last_is_known(log, partition).await?;
     }
     identity.ok_or(Error::Empty(PartitionId(0)))
+}
+
+/// The records between are read, and judged, in time. What a newer program wrote last is told at once, so that nobody
+/// waits for a partition that stops there.
+async fn last_is_known(log: &dyn Log, partition: PartitionId) -> Result<(), Error> {
+    let failed = |source| Error::Log { partition, source };
+    let offset = log.bounds(partition.0).await.map_err(failed)?.end.saturating_sub(1);
+    let Some(record) = log.fetch(partition.0, offset).await.map_err(failed)? else { return Ok(()) };
+    match envelope::decode(&record.value) {
+        Err(source) if source.is_newer() => Err(Error::Newer { partition, offset, source }),
+        _ => Ok(()),
+    }
 }
 
 /// The state behind the genesis record of a partition.

@@ -32,6 +32,8 @@ pub struct Options {
     pub snapshots: Option<PathBuf>,
     /// Decisions between two snapshots of a partition.
     pub snapshot_every: u64,
+    /// How long a log that is shorter than a snapshot is given to come back, as after a broker's fail-over.
+    pub log_shorter_patience: Duration,
     /// How long a caller waits for an outcome before it is told that it is not known, or that nothing was done.
     pub answer_within: Duration,
     /// How long a command may have to wait for those before it. One that would wait longer, by what was done lately, is
@@ -63,6 +65,7 @@ impl Options {
             url: None,
             snapshots: None,
             snapshot_every: 100_000,
+            log_shorter_patience: Duration::from_secs(30),
             answer_within: Duration::from_secs(10),
             queue_within: Duration::from_secs(2),
             stall_after: Duration::from_secs(1),

@@ -16,7 +16,7 @@ pub mod genesis;
 pub mod ledger;
 mod partition;
 pub mod reply;
-mod snapshot;
+pub mod snapshot;
 
 pub use environment::{Environment, SystemEnvironment};
 pub use ledger::{Ledger, Options, PendingReply};

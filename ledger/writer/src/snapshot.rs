@@ -6,13 +6,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stockledger_chain::State;
 use stockledger_domain::{ApiKey, DirectorySite, Hold, Item, Partition, ResidentOrder, Site, Stock};
 use stockledger_log::Log;
 use stockledger_rules::{Rule, keeps};
-use stockledger_schemas::PartitionId;
 use stockledger_schemas::snapshot::{self as stored, Snapshot};
+use stockledger_schemas::{LedgerId, PartitionId};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
@@ -24,6 +25,21 @@ use crate::partition::{Confirmed, OffsetIndex};
 /// Why a sound snapshot does not fit the log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The log is another one.
+    #[error(
+        "partition {partition}: the log is of ledger {found}, the snapshot {path} of {remembered}: another log, or its \
+         topic was removed and made anew; name the right log, or another data directory"
+    )]
+    OtherLedger {
+        /// Which partition.
+        partition: PartitionId,
+        /// What the log says.
+        found: LedgerId,
+        /// What the snapshot remembers.
+        remembered: LedgerId,
+        /// The file.
+        path: PathBuf,
+    },
     /// The log lost records.
     #[error(
         "partition {partition}: the log ends at offset {end} but the snapshot {path} remembers {remembered}: the log \
@@ -80,11 +96,20 @@ impl Snapshots {
     }
 
     /// What the snapshot remembers, checked against the log; nothing if there is none that can be used.
-    pub(crate) async fn load(&mut self, log: &dyn Log, begun: &State) -> Result<Option<Confirmed>, Error> {
+    pub(crate) async fn load(
+        &mut self,
+        log: &dyn Log,
+        begun: &State,
+        patience: Duration,
+    ) -> Result<Option<Confirmed>, Error> {
         let Some((path, confirmed)) = self.read() else { return Ok(None) };
         let partition = begun.partition;
         let chain = confirmed.chain;
         let changed = |offset| Error::Changed { partition, offset, path: path.clone() };
+        if chain.ledger_id != begun.ledger_id {
+            let (found, remembered) = (begun.ledger_id, chain.ledger_id);
+            return Err(Error::OtherLedger { partition, found, remembered, path });
+        }
         if (chain.genesis, chain.partition) != (begun.genesis, partition) {
             return Err(changed(0));
         }
@@ -93,7 +118,7 @@ impl Snapshots {
             return Ok(Some(confirmed));
         }
         let failed = |source| Error::Log { partition, source };
-        let end = end_of(log, partition, chain.next_offset).await.map_err(failed)?;
+        let end = end_of(log, partition, chain.next_offset, patience).await.map_err(failed)?;
         if end < chain.next_offset {
             return Err(Error::Shorter { partition, end, remembered: chain.next_offset, path });
         }

@@ -15,6 +15,7 @@ mod python;
 mod random;
 mod refused;
 mod samples;
+mod snapshots;
 mod twin;
 mod twin_events;
 mod values;

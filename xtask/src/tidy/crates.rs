@@ -47,6 +47,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("stockledger", ALL),
     ("stockledger-sim", ALL),
+    // The oracles of fuzzing reach into everything that reads the bytes of others.
+    ("stockledger-fuzz", ALL),
     ("xtask", &[]),
 ];
 
@@ -113,6 +115,9 @@ fn forbidden_edge(from: &str, to: &str, is_for_tests: bool) -> Option<String> {
 
 /// The lints of the root `Cargo.toml` hold in every crate; among them is the ban on unsafe code.
 pub(super) fn takes_the_workspace_lints(file: &SourceFile) -> Vec<Complaint> {
+    if file.path == "Cargo.toml" && !file.text.contains("[workspace.lints.rust]\nunsafe_code = \"forbid\"") {
+        return vec![Complaint::file("does not forbid unsafe code first of all lints")];
+    }
     let is_crate = file.path.ends_with("/Cargo.toml") && file.text.contains("[package]");
     if !is_crate || file.text.contains("[lints]\nworkspace = true") {
         return vec![];
@@ -171,5 +176,13 @@ mod tests {
         assert_eq!(takes_the_workspace_lints(&bad).len(), 1);
         let good = SourceFile::new("api/Cargo.toml", "[package]\n\n[lints]\nworkspace = true\n");
         assert!(takes_the_workspace_lints(&good).is_empty());
+    }
+
+    #[test]
+    fn a_workspace_that_allows_unsafe_code_is_found() {
+        let root =
+            |level: &str| format!("[workspace]\n\n[workspace.lints.rust]\nunsafe_code = \"{level}\"\n");
+        assert_eq!(takes_the_workspace_lints(&SourceFile::new("Cargo.toml", root("deny"))).len(), 1);
+        assert!(takes_the_workspace_lints(&SourceFile::new("Cargo.toml", root("forbid"))).is_empty());
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// Directories that hold nothing of ours.
-const SKIPPED: &[&str] = &[".git", "target", "stockledger-data", "node_modules"];
+/// Directories that hold nothing of ours, and the bytes that fuzzing begins with.
+const SKIPPED: &[&str] = &[".git", "target", "stockledger-data", "node_modules", "corpus"];
 /// Larger files are data.
 const BYTES_MAX: u64 = 1 << 20;
 

@@ -100,7 +100,7 @@ async fn write_partition(
 ) -> Result<(), Failure> {
     let failed = |error: stockledger_log::Error| Failure::new(Exit::NotReady, error);
     let begun = genesis::begin(log, partition).await;
-    let mut chain = begun.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
+    let mut chain = begun.map_err(crate::node::Error::from)?;
     let end = log.bounds(partition.0).await.map_err(failed)?.end;
     let mut reader = log.reader(partition.0, chain.next_offset).await.map_err(failed)?;
     let mut chosen: HashSet<(SiteId, OrderId)> = HashSet::new();

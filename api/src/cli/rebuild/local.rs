@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use stockledger_projections::rebuild::{self, Replay};
 use stockledger_projections::versions::Owner;
-use stockledger_writer::{Environment, SystemEnvironment};
+use stockledger_writer::{Environment, SystemEnvironment, genesis};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ pub(super) async fn rebuild(switch: Switch, workers: usize, context: &Context) -
     // Nobody else may write to the tables of this directory meanwhile.
     let _lock = data_dir::lock(&context.settings.directories()).map_err(node::Error::from)?;
     let log = storage::open_log(&context.settings, Access::Read).await?;
+    genesis::check(log.as_ref()).await.map_err(node::Error::from)?;
     let store = storage::open_store(&context.settings, Access::Write).await?;
     let reporter = Arc::new(Reporter::new(context.format));
     let told = Arc::clone(&reporter);

@@ -20,6 +20,7 @@ use stockledger_writer::{Environment, SystemEnvironment};
 use crate::cli::output::{self, Progress};
 use crate::cli::rebuild::progress::told_as_one;
 use crate::cli::{Context, Exit, Failure};
+use crate::setup::Code;
 use crate::storage::{self, Access};
 use crate::text::thousands;
 
@@ -65,7 +66,7 @@ impl LiveTables {
                 "version {version} of the read tables was made by other code ({}): run `stockledger rebuild` first",
                 info.code_hash
             );
-            return Err(Failure::text(Exit::UnsafeSetup, why));
+            return Err(Failure::refused(Code::OtherCodeTables, anyhow::Error::msg(why)));
         }
         let checkpoints = read::checkpoints(&mut *snapshot, version).await.map_err(failed)?;
         Ok(Self { address, snapshot, version, checkpoints, _store: store })

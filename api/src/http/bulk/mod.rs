@@ -38,6 +38,14 @@ use crate::http::problem::{Code, Problem};
 use crate::http::room::Share;
 use crate::http::segments::Parameters;
 
+/// The command and the key of one line, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(super) fn command_of(
+    line: &[u8],
+) -> Result<(stockledger_domain::Checked, Option<stockledger_schemas::IdempotencyKey>), Problem> {
+    line::parse(line, &Caller::local()?).map(|line| (line.command, line.key))
+}
+
 /// Most commands of one request that wait for their answer at a time.
 pub const IN_FLIGHT_MAX: usize = 1_000;
 /// Longest line.

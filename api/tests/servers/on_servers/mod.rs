@@ -5,6 +5,7 @@ mod equivalence;
 mod faults;
 mod generate;
 mod program;
+mod refused;
 mod servers;
 mod stack;
 mod storage;

@@ -112,7 +112,11 @@ impl Manifest {
         Self::parse(&text, &path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+    /// Reads a manifest from its text; `path` is where it came from, for people.
+    ///
+    /// # Errors
+    /// [`Error::NewerFormat`], [`Error::Manifest`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         /// What is common to all formats.
         #[derive(Deserialize)]
         struct Any {
@@ -209,7 +213,9 @@ impl Content {
             if segment.first_offset != next || segment.records == 0 {
                 return Err(format!("the segment {file} does not begin at offset {next}, or is empty"));
             }
-            next = segment.next_offset();
+            next = next
+                .checked_add(segment.records)
+                .ok_or_else(|| format!("the segment {file} has more records than can be counted"))?;
         }
         let last = self.segments.last().ok_or("it has no segments")?;
         let Head { seq, hash, next_offset, .. } = self.head;
@@ -292,5 +298,19 @@ mod tests {
         }
         let newer = good.replacen("\"format\":1", "\"format\":2", 1);
         assert!(matches!(parsed(&newer), Err(Error::NewerFormat { found: 2, .. })));
+    }
+
+    #[test]
+    fn offsets_that_cannot_be_counted_are_refused() {
+        let mut manifest = manifest();
+        let segments = &mut manifest.contents[0].segments;
+        segments[0].records = u64::MAX;
+        let mut second = segments[0].clone();
+        (second.first_offset, second.records) = (u64::MAX, 1);
+        second.file = Segment::file_of(PartitionId(1), u64::MAX);
+        segments.push(second);
+        manifest.contents[0].head.next_offset = u64::MAX;
+        let error = parsed(&serde_json::to_string(&manifest).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("more records than can be counted"), "{error}");
     }
 }

@@ -19,4 +19,4 @@ pub use export::{Exported, ExportedPartition, Options, export};
 pub use log::ArchiveLog;
 pub use manifest::{Content, FORMAT, MANIFEST, Manifest, Segment};
 pub use restore::{Plan, Restored, plan, restore};
-pub use segment::{Limits, SEGMENT_BYTES_MAX, SEGMENT_RECORDS_MAX};
+pub use segment::{Contents, Limits, SEGMENT_BYTES_MAX, SEGMENT_RECORDS_MAX};

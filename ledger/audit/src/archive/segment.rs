@@ -132,9 +132,11 @@ impl SegmentWriter {
 
 /// The records of a segment, as far as they can be made out, and what is wrong with the file if something is.
 #[derive(Debug)]
-pub(super) struct Contents {
-    pub(super) records: Vec<StoredRecord>,
-    pub(super) damage: Option<String>,
+pub struct Contents {
+    /// In their order; never more than the manifest says.
+    pub records: Vec<StoredRecord>,
+    /// What is wrong, for people.
+    pub damage: Option<String>,
 }
 
 /// Reads a segment. Records of a damaged one are given as far as they can be made out, so that the damage can be found in
@@ -162,47 +164,93 @@ pub(super) fn read(
         }
         Err(error) => return Err(Error::file("opening", &path)(error)),
     }
-    let header = Header { ledger_id: manifest.ledger_id, partition, first_offset: segment.first_offset };
-    let mut contents = parse(bytes.into(), &header, segment);
+    let mut contents = segment.contents(bytes.into(), manifest.ledger_id, partition);
     contents.damage = contents.damage.map(|damage| format!("{}: {damage}", path.display()));
     Ok(contents)
 }
 
-fn parse(bytes: Bytes, header: &Header, segment: &Segment) -> Contents {
-    let found = Hash::of(&[&bytes]);
-    let sealed = if found == segment.sha256 {
-        None
-    } else {
-        Some(format!("the SHA-256 of the file is {found}, the manifest says {}", segment.sha256))
-    };
-    let mut rest = bytes;
-    if !rest.starts_with(&header.bytes()) {
-        let damage = sealed.unwrap_or_else(|| "the header is not that of this segment".to_owned());
-        return Contents { records: Vec::new(), damage: Some(damage) };
-    }
-    rest.advance(HEADER_BYTES);
-    let mut records = Vec::new();
-    let mut torn = None;
-    while !rest.is_empty() && torn.is_none() {
-        let offset = segment.first_offset + records.len() as u64;
-        match take(&mut rest) {
-            Some(value) => records.push(StoredRecord { offset, key: Bytes::new(), value, appended_at_ms: 0 }),
-            None => {
+impl Segment {
+    /// What these bytes of its file hold. None of them are believed: hash, header, lengths and number of records are
+    /// compared with what the manifest says.
+    #[must_use]
+    pub fn contents(&self, bytes: Bytes, ledger_id: LedgerId, partition: PartitionId) -> Contents {
+        let found = Hash::of(&[&bytes]);
+        let sealed = if found == self.sha256 {
+            None
+        } else {
+            Some(format!("the SHA-256 of the file is {found}, the manifest says {}", self.sha256))
+        };
+        let header = Header { ledger_id, partition, first_offset: self.first_offset };
+        let mut rest = bytes;
+        if !rest.starts_with(&header.bytes()) {
+            let damage = sealed.unwrap_or_else(|| "the header is not that of this segment".to_owned());
+            return Contents { records: Vec::new(), damage: Some(damage) };
+        }
+        rest.advance(HEADER_BYTES);
+        let mut records = Vec::new();
+        let mut torn = None;
+        while !rest.is_empty() && torn.is_none() {
+            let count = records.len() as u64;
+            // A manifest that was checked has no offset beyond counting.
+            let offset = self.first_offset.saturating_add(count);
+            if count == self.records {
+                torn = Some(format!("the file has more records than the {} of the manifest", self.records));
+            } else if let Some(value) = take(&mut rest) {
+                records.push(StoredRecord { offset, key: Bytes::new(), value, appended_at_ms: 0 });
+            } else {
                 torn = Some(format!(
                     "the file ends inside the record at offset {offset}, or its length was changed"
                 ));
             }
         }
+        let count = records.len() as u64;
+        if torn.is_none() && count != self.records {
+            torn = Some(format!("the file has {count} records, the manifest says {}", self.records));
+        }
+        Contents { records, damage: sealed.or(torn) }
     }
-    let count = records.len() as u64;
-    if torn.is_none() && count != segment.records {
-        torn = Some(format!("the file has {count} records, the manifest says {}", segment.records));
-        records.truncate(usize::try_from(segment.records).unwrap_or(usize::MAX));
-    }
-    Contents { records, damage: sealed.or(torn) }
 }
 
 fn take(rest: &mut Bytes) -> Option<Bytes> {
     let length = usize::try_from(rest.try_get_u32_le().ok()?).ok()?;
     (length <= RECORD_BYTES_MAX && length <= rest.len()).then(|| rest.split_to(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bytes, Hash, Header, LedgerId, PartitionId, Segment};
+
+    /// A segment of some records of one byte each, and its file.
+    fn sealed(records: u8) -> (Segment, Vec<u8>) {
+        let (ledger_id, partition, first_offset) = (LedgerId([7; 16]), PartitionId(1), 5);
+        let mut file = Header { ledger_id, partition, first_offset }.bytes().to_vec();
+        for record in 0..records {
+            file.extend([1, 0, 0, 0, record]);
+        }
+        let segment = Segment {
+            file: Segment::file_of(partition, first_offset),
+            first_offset,
+            records: u64::from(records),
+            bytes: file.len() as u64,
+            first_seq: None,
+            last_seq: 0,
+            hash: Hash([0; 32]),
+            sha256: Hash::of(&[&file]),
+        };
+        (segment, file)
+    }
+
+    #[test]
+    fn no_more_records_are_given_than_the_manifest_says_however_the_file_ends() {
+        let (segment, file) = sealed(3);
+        let torn = &file[..file.len() - 1];
+        for bytes in [&file[..], torn] {
+            let short = Segment { records: 1, sha256: Hash::of(&[bytes]), ..segment.clone() };
+            let contents = short.contents(Bytes::copy_from_slice(bytes), LedgerId([7; 16]), PartitionId(1));
+            assert_eq!(contents.records.iter().map(|record| record.offset).collect::<Vec<_>>(), [5]);
+            assert!(contents.damage.is_some_and(|damage| damage.contains("more records than the 1")));
+        }
+        let contents = segment.contents(file.into(), LedgerId([7; 16]), PartitionId(1));
+        assert_eq!((contents.records.len(), contents.damage), (3, None));
+    }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::address::Address;
-use crate::findings::Finding;
+use crate::findings::{Danger, Finding};
 
 /// Replicas of every partition, so that one may fail without loss and without a stop.
 const REPLICAS: usize = 3;
@@ -26,12 +26,12 @@ const REPLICATION_FACTOR: &str = "replication factor";
 const BROKERS: &str = "number of brokers";
 /// Settings with one safe value. With tiered storage, what is deleted locally is still in the second tier, where the same
 /// two limits hold.
-const EXACT: [(&str, &str); 5] = [
-    (CLEANUP_POLICY, "delete"),
-    ("retention.ms", "-1"),
-    ("retention.bytes", "-1"),
-    ("unclean.leader.election.enable", "false"),
-    ("message.timestamp.type", "LogAppendTime"),
+const EXACT: [(&str, &str, Danger); 5] = [
+    (CLEANUP_POLICY, "delete", Danger::Compacted),
+    ("retention.ms", "-1", Danger::Retention),
+    ("retention.bytes", "-1", Danger::Retention),
+    ("unclean.leader.election.enable", "false", Danger::UncleanElection),
+    ("message.timestamp.type", "LogAppendTime", Danger::TimestampType),
 ];
 
 /// How much the brokers must promise.
@@ -72,6 +72,7 @@ impl FromStr for Profile {
 pub(super) fn replicas(brokers: usize, profile: Profile) -> Result<(usize, usize), Finding> {
     match profile {
         Profile::Production if brokers < REPLICAS => Err(Finding {
+            danger: Danger::TooFewBrokers,
             setting: BROKERS.to_owned(),
             value: brokers.to_string(),
             safe: format!("{REPLICAS} or more"),
@@ -83,7 +84,7 @@ pub(super) fn replicas(brokers: usize, profile: Profile) -> Result<(usize, usize
 
 /// What a topic that we make is set to.
 pub(super) fn made_with(in_sync: usize) -> Vec<(&'static str, String)> {
-    let exact = EXACT.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    let exact = EXACT.iter().map(|(name, value, _)| (*name, (*value).to_owned()));
     let others = [
         (MIN_INSYNC_REPLICAS, in_sync.to_string()),
         (MAX_MESSAGE_BYTES, MESSAGE_BYTES.to_string()),
@@ -96,27 +97,32 @@ pub(super) fn made_with(in_sync: usize) -> Vec<(&'static str, String)> {
 /// Everything that makes the topic unsafe. `replicas` is the number of the partition that has the fewest.
 pub(super) fn judge(settings: &BTreeMap<String, String>, replicas: usize, profile: Profile) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut check = |setting: &str, value: Option<&str>, safe: String, is_safe: bool| {
+    let mut check = |danger, setting: &str, value: Option<&str>, safe: String, is_safe: bool| {
         if !is_safe {
             let value = value.unwrap_or("not told by the brokers").to_owned();
-            findings.push(Finding { setting: setting.to_owned(), value, safe });
+            findings.push(Finding { danger, setting: setting.to_owned(), value, safe });
         }
     };
-    for (name, safe) in EXACT {
+    for (name, safe, danger) in EXACT {
         let value = settings.get(name).map(String::as_str);
-        check(name, value, safe.to_owned(), value == Some(safe));
+        check(danger, name, value, safe.to_owned(), value == Some(safe));
     }
     let (replicas_min, in_sync_min) = match profile {
         Profile::Production => (REPLICAS, REPLICAS_IN_SYNC),
         Profile::Dev => (1, 1),
     };
-    for (name, least) in [(MIN_INSYNC_REPLICAS, in_sync_min), (MAX_MESSAGE_BYTES, MESSAGE_BYTES_MIN)] {
+    for (name, least, danger) in [
+        (MIN_INSYNC_REPLICAS, in_sync_min, Danger::TooFewInSync),
+        (MAX_MESSAGE_BYTES, MESSAGE_BYTES_MIN, Danger::MessageLimit),
+    ] {
         let value = settings.get(name).map(String::as_str);
         let number = value.and_then(|value| value.parse::<usize>().ok());
-        check(name, value, format!("{least} or more"), number.is_some_and(|number| number >= least));
+        let is_safe = number.is_some_and(|number| number >= least);
+        check(danger, name, value, format!("{least} or more"), is_safe);
     }
-    let told = replicas.to_string();
-    check(REPLICATION_FACTOR, Some(&told), format!("{replicas_min} or more"), replicas >= replicas_min);
+    let (told, is_safe) = (replicas.to_string(), replicas >= replicas_min);
+    let safe = format!("{replicas_min} or more");
+    check(Danger::TooFewReplicas, REPLICATION_FACTOR, Some(&told), safe, is_safe);
     findings
 }
 
@@ -242,7 +248,7 @@ mod tests {
         assert_eq!(replicas(5, Profile::Dev), Ok((3, 2)));
         assert_eq!(replicas(2, Profile::Dev), Ok((2, 1)));
         let finding = replicas(2, Profile::Production).unwrap_err();
-        let Finding { setting, value, safe } = &finding;
+        let Finding { setting, value, safe, .. } = &finding;
         assert_eq!((&**setting, &**value, &**safe), ("number of brokers", "2", "3 or more"));
         let address: Address = "kafka://k:9092/ledger".parse().unwrap();
         let remedy = remedies(&address, &[finding]);

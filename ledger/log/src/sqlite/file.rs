@@ -117,9 +117,10 @@ impl File {
             .map_err(opened)?;
         connection.close().await.map_err(opened)?;
         if format != FORMAT {
-            return Err(self.mismatch(&format!(
-                "has format {format}, this program reads format {FORMAT}: use the version of stockledger that wrote it, \
-                 or a newer one"
+            return Err(Error::OtherFormat(format!(
+                "{} has format {format}, this program reads format {FORMAT}: use the version of stockledger that wrote \
+                 it, or a newer one",
+                self.path.display()
             )));
         }
         u16::try_from(partitions).ok().filter(|number| (1..=PARTITIONS_MAX).contains(number)).ok_or_else(

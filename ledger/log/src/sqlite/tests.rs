@@ -400,7 +400,9 @@ async fn assert_refused_untouched(file: &InFile, reason: &str) {
 }
 
 fn assert_mismatch(result: Result<SqliteLog, Error>, reason: &str) {
-    let Err(Error::Mismatch(text)) = result else { panic!("not refused: {result:?}") };
+    let Err(Error::Mismatch(text) | Error::OtherFormat(text)) = result else {
+        panic!("not refused: {result:?}")
+    };
     assert!(text.contains(reason), "{text}");
 }
 

@@ -68,7 +68,7 @@ impl Writer {
 
     async fn read_to_end(&mut self, reader: &mut dyn Reader) -> Result<(), Ended> {
         let read = self.confirmed.chain.next_offset;
-        let end = end_of(self.log.as_ref(), self.partition, read).await?;
+        let end = end_of(self.log.as_ref(), self.partition, read, self.options.log_shorter_patience).await?;
         if end < read {
             let message = format!(
                 "the log of partition {} ends at offset {end} but this program has read up to {read}: the log lost records",

@@ -173,7 +173,8 @@ impl Writer {
         let Setup { log, environment, options, partition, routes, status, intake, stop } = setup;
         let begun = genesis::begin(log.as_ref(), partition).await?;
         let mut snapshots = Snapshots::new(environment.clone(), &options, partition);
-        let confirmed = snapshots.load(log.as_ref(), &begun).await?.unwrap_or_else(|| Confirmed::new(begun));
+        let loaded = snapshots.load(log.as_ref(), &begun, options.log_shorter_patience).await?;
+        let confirmed = loaded.unwrap_or_else(|| Confirmed::new(begun));
         let (prepared_tx, prepared) = mpsc::channel(PLACES_MAX);
         Ok(Self {
             ahead: Ahead::of(&confirmed),

@@ -9,6 +9,7 @@ use stockledger_schemas::{OrderId, PartitionId, Position, codec};
 use stockledger_writer::genesis;
 
 use crate::cli::{Exit, Failure};
+use crate::setup::Code;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -59,13 +60,13 @@ fn list(problems: &[Invalid]) -> String {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let exit = match &error {
-            Error::NotEmpty { .. } | Error::NotAlone { .. } => Exit::UnsafeSetup,
-            Error::FewSkus { .. } => Exit::Usage,
-            Error::Genesis(error) if !error.is_passing() => Exit::UnsafeSetup,
-            Error::Genesis(_) | Error::Log(log::Error::Unavailable { .. }) | Error::Unacknowledged(_) => {
-                Exit::NotReady
+        let exit = match error {
+            Error::NotEmpty { .. } | Error::NotAlone { .. } => {
+                return Self::refused(Code::LogNotEmpty, error);
             }
+            Error::Genesis(error) => return crate::node::Error::from(error).into(),
+            Error::FewSkus { .. } => Exit::Usage,
+            Error::Log(log::Error::Unavailable { .. }) | Error::Unacknowledged(_) => Exit::NotReady,
             _ => Exit::Failed,
         };
         Self::new(exit, error)
