@@ -2,8 +2,9 @@
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
 //! house rules that no compiler knows, `readme` runs what the README tells people to run, `services` starts and stops the real
-//! servers that tests need, `guard` cleans up after a task. Nothing here is shipped.
+//! servers that tests need, `chaos` kills them under load, `guard` cleans up after a task. Nothing here is shipped.
 
+mod chaos;
 mod guard;
 mod readme;
 mod report;
@@ -43,6 +44,8 @@ enum Task {
         #[command(subcommand)]
         action: services::Action,
     },
+    /// Let everything die that can, in all ways that there are, and check that what clients were told stays true
+    Chaos(chaos::Arguments),
     /// Wait until a task is gone, and clean up after it; tasks start this themselves
     #[command(hide = true)]
     Guard { mark: String },
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(root),
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
+        Task::Chaos(arguments) => guard::guarded(|| chaos::run(root, &arguments)),
         Task::Guard { mark } => guard::watch(root, &mark),
     };
     match outcome {

@@ -172,7 +172,10 @@ const COMMON_SETTINGS: [(&str, &str); 11] = [
     ("process.roles", "broker,controller"),
     ("controller.listener.names", "CONTROLLER"),
     ("inter.broker.listener.name", "BROKERS"),
-    ("listener.security.protocol.map", "CLIENTS:PLAINTEXT,DETOUR:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    (
+        "listener.security.protocol.map",
+        "CLIENTS:PLAINTEXT,DETOUR:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    ),
     ("auto.create.topics.enable", "false"),
     ("group.initial.rebalance.delay.ms", "0"),
     ("group.min.session.timeout.ms", "1000"),
