@@ -20,6 +20,7 @@ const RESTART_AFTER: Duration = Duration::from_millis(500);
 const TERMINATE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Not reachable or not ready: what a start says while a server is away.
 const NOT_READY: i32 = 4;
+const SIGTERM: i32 = 15;
 /// Failed, for example because a disk is full.
 const FAILED: i32 = 1;
 
@@ -105,7 +106,9 @@ impl Node {
             child.wait().with_context(|| format!("waiting for {}", self.name))?;
             bail!("{} did not end within {TERMINATE_TIME_MAX:?} of SIGTERM", self.name);
         }
-        if let Some(status) = status.filter(|status| !status.success()) {
+        // A process that is still starting ends by the signal itself: it has nothing to bring to an end.
+        let is_in_order = |status: &ExitStatus| status.success() || status.signal() == Some(SIGTERM);
+        if let Some(status) = status.filter(|status| !is_in_order(status)) {
             self.state().ends.note(self.name, status);
         }
         Ok(())

@@ -72,10 +72,7 @@ impl Proxy {
 }
 
 fn connect(client: &TcpStream, to: u16, switch: &Switch) {
-    while switch.get() == Mode::Held {
-        thread::park_timeout(LOOK_EVERY);
-    }
-    if switch.get() == Mode::Cut {
+    if until_not_held(switch) == Mode::Cut {
         return;
     }
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)) else { return };
@@ -93,20 +90,25 @@ fn connect(client: &TcpStream, to: u16, switch: &Switch) {
     let _ = replies.join();
 }
 
+fn until_not_held(switch: &Switch) -> Mode {
+    loop {
+        match switch.get() {
+            Mode::Held => thread::park_timeout(LOOK_EVERY),
+            mode => return mode,
+        }
+    }
+}
+
 /// Forwards one way until one side closes or is cut off.
 fn forward(mut from: &TcpStream, mut to: &TcpStream, switch: &Switch, are_replies: bool) {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut has_lost = false;
     loop {
-        match switch.get() {
+        match until_not_held(switch) {
             Mode::Cut => break,
-            Mode::Held => {
-                thread::park_timeout(LOOK_EVERY);
-                continue;
-            }
             // What comes now would not fit to what was lost.
             Mode::Open if has_lost => break,
-            Mode::Open | Mode::Mute => {}
+            _ => {}
         }
         let length = match from.read(&mut buffer) {
             Ok(0) => break,
@@ -114,12 +116,10 @@ fn forward(mut from: &TcpStream, mut to: &TcpStream, switch: &Switch, are_replie
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
             Err(_) => break,
         };
-        while switch.get() == Mode::Held {
-            thread::park_timeout(LOOK_EVERY);
-        }
-        if are_replies && switch.get() == Mode::Mute {
+        let mode = until_not_held(switch);
+        if are_replies && mode == Mode::Mute {
             has_lost = true;
-        } else if has_lost || to.write_all(&buffer[..length]).is_err() {
+        } else if mode == Mode::Cut || has_lost || to.write_all(&buffer[..length]).is_err() {
             break;
         }
     }

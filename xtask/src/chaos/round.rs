@@ -83,7 +83,7 @@ pub(super) fn compare(
         }
     }
     rig.stop()?;
-    match rig.place.run(&["verify", "--projections", &rig.place.tables]) {
+    match rig.place.run(&["verify"]) {
         Ok(verified) => Ok(verified["projections"]["equal_rows"].as_u64().unwrap_or_default()),
         Err(error) => {
             findings.add(Wrong::Rows, format!("{error:#}"));

@@ -4,6 +4,7 @@ use stockledger_chain::{Verdict, Void, admit};
 use stockledger_log::{Acknowledgement, Causes, Delivery, Producer, Reader, StoredRecord};
 use stockledger_schemas::{Claim, Nonce, PartitionId, Record, envelope};
 
+use super::status::WriterState;
 use super::{Ended, Pending, Writer};
 use crate::catch_up::end_of;
 use crate::entry;
@@ -59,6 +60,9 @@ impl Writer {
     async fn read_to_end(&mut self, reader: &mut dyn Reader) -> Result<(), Ended> {
         let read = self.confirmed.chain.next_offset;
         let end = end_of(self.log.as_ref(), self.partition, read).await?;
+        if std::mem::take(&mut self.is_stalled) {
+            self.status.set(WriterState::Recovering);
+        }
         if end < read {
             let message = format!(
                 "the log of partition {} ends at offset {end} but this program has read up to {read}: the log lost records",
