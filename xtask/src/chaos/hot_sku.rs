@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::check::{Balance, Findings, check, last_positions};
 use super::clients::Target;
+use super::compare::{by_the_program, export, over_http};
 use super::history::{Action, Command, Entry, Outcome};
 use super::http::Client;
 use super::rig::{Cast, Rig};
-use super::round::{compare, export};
 use crate::report::say;
 
 const CLIENTS: u64 = 64;
@@ -35,9 +35,11 @@ pub(crate) fn run(root: &'static Path, attempts: u64) -> Result<()> {
     entries.sort_by_key(Entry::first_sent);
 
     let mut findings = Findings::default();
-    let lines = export(&rig)?;
+    let lines = export(&rig.place)?;
     let stock = check(&entries, &[], &lines, &mut findings);
-    let rows = compare(&rig, &last_positions(&lines), &stock, &mut findings)?;
+    over_http(&rig.projector.url, &last_positions(&lines), &stock, &mut findings)?;
+    rig.stop()?;
+    let rows = by_the_program(&rig.place, &mut findings);
     let statuses = entries.iter().filter(|entry| entry.command.action == Action::Place);
     let statuses: Vec<u16> = statuses.filter_map(|entry| Some(entry.decided()?.1.status)).collect();
     let sold = statuses.iter().filter(|status| **status == 201).count();

@@ -15,7 +15,9 @@
 
 mod check;
 mod clients;
+mod compare;
 mod disk;
+mod full_disk;
 mod history;
 mod hot_sku;
 mod http;
@@ -68,6 +70,8 @@ enum What {
         #[arg(long, default_value_t = 100_000)]
         attempts: u64,
     },
+    /// Let the disk of an embedded log be full now and then, and the process die while it is
+    FullDisk,
     /// Take all brokers away for a while, then the database, and measure what clients notice
     Outage {
         /// How long each is away
@@ -79,13 +83,12 @@ enum What {
 /// Performs an action of the command line.
 pub(crate) fn run(root: &'static Path, arguments: &Arguments) -> Result<()> {
     to_success(&mut cargo(root, &["build", "--release", "--package", "stockledger"]))?;
+    let seed = arguments.seed.unwrap_or_else(random::new_seed);
     match arguments.what {
         Some(What::HotSku { attempts }) => hot_sku::run(root, attempts),
+        Some(What::FullDisk) => full_disk::run(root, seed),
         Some(What::Outage { seconds }) => outage::run(root, Duration::from_secs(seconds)),
-        None => {
-            let seed = arguments.seed.unwrap_or_else(random::new_seed);
-            whole(root, Duration::from_secs(arguments.seconds), seed, arguments.report.as_deref())
-        }
+        None => whole(root, Duration::from_secs(arguments.seconds), seed, arguments.report.as_deref()),
     }
 }
 
@@ -96,6 +99,7 @@ pub(crate) fn short(root: &'static Path) -> Result<()> {
         return Ok(());
     }
     whole(root, SHORT, random::new_seed(), None)?;
+    full_disk::run(root, random::new_seed())?;
     hot_sku::run(root, SHORT_ATTEMPTS)
 }
 

@@ -13,11 +13,11 @@ use serde_json::json;
 
 use super::check::{Findings, check, last_positions};
 use super::clients::{Target, ask_again};
+use super::compare::{by_the_program, export, over_http};
 use super::history::{Action, Attempt, Command, Entry, Outcome};
 use super::http::Client;
 use super::node::Node;
 use super::rig::{Cast, Rig, SITES, readiness};
-use super::round::{compare, export};
 use crate::report::say;
 use crate::services::Kind;
 use crate::wait;
@@ -47,9 +47,11 @@ pub(crate) fn run(root: &'static Path, time: Duration) -> Result<()> {
     let target = Target { nodes: rig.writers.clone(), began };
     ask_again(&target, &mut entries, 10, 1)?;
     let mut findings = Findings::default();
-    let lines = export(&rig)?;
+    let lines = export(&rig.place)?;
     let stock = check(&entries, &[], &lines, &mut findings);
-    let rows = compare(&rig, &last_positions(&lines), &stock, &mut findings)?;
+    over_http(&rig.projector.url, &last_positions(&lines), &stock, &mut findings)?;
+    rig.stop()?;
+    let rows = by_the_program(&rig.place, &mut findings);
     ensure!(findings.is_empty(), "what must not be: {findings:?}");
     say(&format!("chaos: {} commands stand in the log once each, {rows} rows equal it", entries.len()));
     Ok(())
