@@ -11,6 +11,7 @@
 //! a small disk.
 
 use std::path::Path;
+use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,9 @@ use super::http::{Answer, Client};
 use super::node::{Node, Supervisor};
 use super::place::Place;
 use super::proxy::{Mode, Proxy};
+use super::random;
 use crate::services::{Detour, Kind, Ports, Running, fault};
-use crate::{guard, wait};
+use crate::wait;
 
 /// The servers that a run may do with as it likes.
 pub(crate) const SERVERS: [Kind; 2] = [Kind::Kafka3, Kind::MysqlFaulty];
@@ -72,7 +74,8 @@ impl Rig {
             let _ = fault::resume(root, kind, None);
         }
         let servers = Running::start(root, &SERVERS)?;
-        let name = format!("chaos_{}", guard::mark().unwrap_or_default().replace('-', "_"));
+        // One run of tests has several rigs.
+        let name = format!("chaos_{}_{}", process::id(), random::new_seed());
         let database = servers.address(Kind::MysqlFaulty)?.rsplit_once('/').context("a database URL")?.0;
         let log = format!("kafka://{}/{name}", servers.address(Kind::Kafka3)?);
         let place = Place::new(root, log, format!("{database}/{name}"))?;
