@@ -15,7 +15,7 @@ use anyhow::{Result, anyhow};
 use super::node::{Node, can_skew};
 use super::proxy::{Mode, Proxy};
 use super::random::Random;
-use super::rig::Rig;
+use super::rig::{Rig, readiness};
 use crate::services::Kind;
 use crate::wait;
 
@@ -86,7 +86,8 @@ impl Fault {
             Self::None => 100..2_000,
             Self::KillNode(_) | Self::TerminateNode(_) => 50..2_500,
             Self::PauseNode(_) => 6_500..9_000,
-            Self::SkewClock(_) | Self::BreakClock(_) => 3_000..8_000,
+            Self::SkewClock(_) => 3_000..8_000,
+            Self::BreakClock(_) => 6_000..12_000,
             Self::KillBroker | Self::KillDatabase => 50..4_000,
             Self::PauseBroker | Self::PauseDatabase => 4_000..9_000,
             Self::Brokers(_) | Self::OneBroker(_) | Self::Database(_) => 500..9_000,
@@ -104,6 +105,8 @@ pub(crate) struct Done {
     pub(crate) faults: Counts,
     pub(crate) kills: usize,
     pub(crate) kills_of_servers: usize,
+    /// How many of the clocks that were off by too much were noticed by their own nodes.
+    pub(crate) clocks_noticed: usize,
     /// While which nodes must have refused everything, since the run began: their clocks were wrong.
     pub(crate) refusing: Vec<Refusing>,
 }
@@ -128,6 +131,7 @@ impl Done {
         }
         self.kills += other.kills;
         self.kills_of_servers += other.kills_of_servers;
+        self.clocks_noticed += other.clocks_noticed;
         self.refusing.extend(other.refusing);
     }
 }
@@ -226,6 +230,10 @@ impl Nemesis<'_> {
             let from = self.began.elapsed();
             self.waits(lasts);
             if let Fault::BreakClock(node) = fault {
+                let said = readiness(&*self.rig.node(node)?);
+                let is_noticed =
+                    said.is_some_and(|answer| answer.body.to_string().contains("clock of this node"));
+                done.clocks_noticed += usize::from(is_noticed);
                 done.refusing.push(Refusing { node, during: from..self.began.elapsed() });
             }
             mend(self.rig)?;

@@ -83,6 +83,7 @@ impl Node {
         if let Some(mut child) = state.child.take() {
             child.kill().with_context(|| format!("killing {}", self.name))?;
             child.wait().with_context(|| format!("waiting for {}", self.name))?;
+            forget_clock(child.id());
         }
         Ok(())
     }
@@ -106,6 +107,7 @@ impl Node {
             child.wait().with_context(|| format!("waiting for {}", self.name))?;
             bail!("{} did not end within {TERMINATE_TIME_MAX:?} of SIGTERM", self.name);
         }
+        forget_clock(child.id());
         // A process that is still starting ends by the signal itself: it has nothing to bring to an end.
         let is_in_order = |status: &ExitStatus| status.success() || status.signal() == Some(SIGTERM);
         if let Some(status) = status.filter(|status| !is_in_order(status)) {
@@ -213,6 +215,13 @@ fn skewed(milliseconds: i64) -> [(&'static str, String); 3] {
         ("FAKETIME", format!("{sign}{seconds}.{rest:03}")),
         ("DONT_FAKE_MONOTONIC", "1".to_owned()),
     ]
+}
+
+/// Removes what the library leaves behind of a process that ended by a signal.
+fn forget_clock(pid: u32) {
+    for left in [format!("/dev/shm/faketime_shm_{pid}"), format!("/dev/shm/sem.faketime_sem_{pid}")] {
+        let _ = std::fs::remove_file(left);
+    }
 }
 
 /// Looks after nodes until it is dropped.

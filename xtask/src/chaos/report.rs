@@ -67,6 +67,7 @@ impl Done {
             "kills": self.struck.kills,
             "kills_of_servers": self.struck.kills_of_servers,
             "faults": self.struck.faults,
+            "clocks_noticed": self.struck.clocks_noticed,
             "commands": self.told.commands,
             "attempts": self.told.attempts,
             "decided": self.told.decided,
@@ -106,6 +107,10 @@ fn lines(done: &Done) -> Vec<String> {
     ];
     lines.extend(done.struck.faults.iter().map(|(name, count)| format!("  {count:>7} {name}")));
     lines.extend([
+        format!(
+            "  {:>7} of the clocks that were off by more were noticed before they were set right",
+            done.struck.clocks_noticed
+        ),
         format!("  {commands:>7} commands in {attempts} attempts while there were faults"),
         format!("  {decided:>7} of them decided, {} %, with {refused} refusals", done.decided_percent()),
         format!("  {nothing:>7} told that nothing was written, {unknown} told nothing in time"),
