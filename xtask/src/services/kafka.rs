@@ -331,13 +331,17 @@ mod tests {
     #[test]
     fn a_container_is_reached_where_it_says() {
         let brokers = brokers_in_containers(3, &mut Ports::new()).unwrap();
-        let port = brokers[1].client_port;
+        let (port, detour) = (brokers[1].client_port, brokers[1].detour.unwrap());
         let arguments = container_arguments(Kind::Kafka3, &brokers[1], &brokers, "cluster");
         assert!(arguments.contains(&format!("127.0.0.1:{port}:{port}")));
         assert!(arguments.contains(&"KAFKA_NODE_ID=2".to_owned()));
         let advertised = format!(
-            "KAFKA_ADVERTISED_LISTENERS=CLIENTS://127.0.0.1:{port},BROKERS://stockledger-kafka-{port}:9094"
+            "KAFKA_ADVERTISED_LISTENERS=CLIENTS://127.0.0.1:{port},BROKERS://stockledger-kafka-{port}:9094,\
+             DETOUR://127.0.0.1:{}",
+            detour.named_port
         );
+        let listening = detour.listening_port;
+        assert!(arguments.contains(&format!("127.0.0.1:{listening}:{listening}")));
         assert!(arguments.contains(&advertised), "{arguments:?}");
         assert_eq!(arguments.last().unwrap(), Product::Kafka.image());
     }
