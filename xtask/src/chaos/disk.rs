@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-/// Space on the disk; enough for all that a node keeps beside log and tables.
-const SIZE: &str = "48m";
+/// Space on the disk; enough for the embedded log and its tables in a short run.
+const SIZE: &str = "256m";
 const FILL: &str = "everything-that-was-free";
 
 /// A disk that is there until this is dropped.
