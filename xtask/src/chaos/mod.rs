@@ -40,7 +40,6 @@ use clap::{Args, Subcommand};
 
 use crate::report::say;
 use crate::run::{cargo, to_success};
-use crate::services::ensure_faketime;
 
 /// How long a round of the test command lasts, and with how many attempts at one SKU: long enough for one fault of each
 /// kind.
@@ -104,9 +103,6 @@ pub(crate) fn short(root: &'static Path) -> Result<()> {
 }
 
 fn whole(root: &'static Path, time: Duration, seed: u64, report: Option<&Path>) -> Result<()> {
-    if let Err(error) = ensure_faketime() {
-        say(&format!("chaos: clocks stay right: {error:#}"));
-    }
     say(&format!("chaos: {} s with seed {seed}", time.as_secs()));
     let done = round::run(root, time, seed)?;
     report::print(&done);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use super::node::{Node, can_skew};
+use super::node::Node;
 use super::proxy::{Mode, Proxy};
 use super::random::Random;
 use super::rig::{Rig, readiness};
@@ -179,9 +179,7 @@ fn all<'a>(rig: &'a Rig, began: Instant, seed: u64, stop: &Arc<AtomicBool>) -> V
     let writer = |name| {
         let mut faults = vec![Fault::None, Fault::TerminateNode(name), Fault::PauseNode(name)];
         faults.extend([Fault::KillNode(name); 5]);
-        if can_skew() {
-            faults.extend([Fault::SkewClock(name), Fault::BreakClock(name)]);
-        }
+        faults.extend([Fault::SkewClock(name), Fault::BreakClock(name)]);
         faults
     };
     let mut projector = vec![Fault::None, Fault::TerminateNode("c"), Fault::PauseNode("c")];

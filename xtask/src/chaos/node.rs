@@ -83,7 +83,6 @@ impl Node {
         if let Some(mut child) = state.child.take() {
             child.kill().with_context(|| format!("killing {}", self.name))?;
             child.wait().with_context(|| format!("waiting for {}", self.name))?;
-            forget_clock(child.id());
         }
         Ok(())
     }
@@ -107,7 +106,6 @@ impl Node {
             child.wait().with_context(|| format!("waiting for {}", self.name))?;
             bail!("{} did not end within {TERMINATE_TIME_MAX:?} of SIGTERM", self.name);
         }
-        forget_clock(child.id());
         // A process that is still starting ends by the signal itself: it has nothing to bring to an end.
         let is_in_order = |status: &ExitStatus| status.success() || status.signal() == Some(SIGTERM);
         if let Some(status) = status.filter(|status| !is_in_order(status)) {
@@ -167,7 +165,7 @@ impl Node {
         let mut command = program(&self.program);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         if skew_ms != 0 {
-            command.envs(skewed(skew_ms));
+            command.env(CLOCK_OFFSET, skew_ms.to_string());
         }
         command.spawn().with_context(|| format!("`{}` does not start", self.program.display()))
     }
@@ -198,31 +196,8 @@ pub(crate) fn program(path: &Path) -> Command {
     command
 }
 
-/// Where Debian has the library that makes a clock wrong.
-const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-
-/// Whether clocks can be made wrong on this machine.
-pub(crate) fn can_skew() -> bool {
-    Path::new(LIBFAKETIME).exists()
-}
-
-/// The variables that make the wall clock of a process wrong, and no other clock.
-fn skewed(milliseconds: i64) -> [(&'static str, String); 3] {
-    let sign = if milliseconds < 0 { '-' } else { '+' };
-    let (seconds, rest) = (milliseconds.unsigned_abs() / 1_000, milliseconds.unsigned_abs() % 1_000);
-    [
-        ("LD_PRELOAD", LIBFAKETIME.to_owned()),
-        ("FAKETIME", format!("{sign}{seconds}.{rest:03}")),
-        ("DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ]
-}
-
-/// Removes what the library leaves behind of a process that ended by a signal.
-fn forget_clock(pid: u32) {
-    for left in [format!("/dev/shm/faketime_shm_{pid}"), format!("/dev/shm/sem.faketime_sem_{pid}")] {
-        let _ = std::fs::remove_file(left);
-    }
-}
+/// The variable that makes the clock of the program wrong.
+const CLOCK_OFFSET: &str = "STOCKLEDGER_CLOCK_OFFSET_MS";
 
 /// Looks after nodes until it is dropped.
 pub(crate) struct Supervisor {
@@ -304,11 +279,5 @@ mod tests {
             node.ends().wrong == ["a ended with exit code 6"]
         }));
         node.kill().unwrap();
-    }
-
-    #[test]
-    fn a_clock_is_wrong_by_as_much_as_is_said() {
-        assert_eq!(super::skewed(-30_500)[1].1, "-30.500");
-        assert_eq!(super::skewed(90_000)[1].1, "+90.000");
     }
 }

@@ -47,11 +47,6 @@ pub(crate) fn ensure_kcat() -> Result<()> {
     if says("kcat", "-V") { Ok(()) } else { install("kcat") }
 }
 
-/// Makes sure that there is a library with which the clock of a process can be wrong.
-pub(crate) fn ensure_faketime() -> Result<()> {
-    if says("faketime", "-v") { Ok(()) } else { install("faketime") }
-}
-
 /// Whether a program is there that can say its version.
 pub(super) fn is_there(program: &str) -> bool {
     says(program, "--version")
