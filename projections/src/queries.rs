@@ -78,14 +78,17 @@ impl Queries {
     }
 
     /// Why the tables of a partition do not go on, if they do not: as the projector of this process says, or as one of
-    /// whatever process has `noted` in the store.
+    /// whatever process has `noted` in the store. While this one waits for the log or tries again, the tables may be behind.
     fn stale(&self, version: Version, partition: PartitionId, noted: Option<&str>) -> Option<Stale> {
         let here = self.progress.as_ref().and_then(|progress| progress.of(partition));
         // Right after a switch it may still tell of the version before.
         let here = here.filter(|status| status.version == version);
         match here.map(|status| status.activity) {
-            Some(Activity::Halted { reason }) => Some(Stale { reason }),
-            _ => noted.map(|reason| Stale { reason: reason.into() }),
+            Some(Activity::Halted { reason }) => Some(Stale { reason, is_halted: true }),
+            Some(Activity::Retrying { reason }) if noted.is_none() => {
+                Some(Stale { reason, is_halted: false })
+            }
+            _ => noted.map(|reason| Stale { reason: reason.into(), is_halted: true }),
         }
     }
 

@@ -56,6 +56,8 @@ const META_TABLES: [&str; 4] = [
 pub struct SqliteStore {
     /// Absent where the file is open for reading only.
     writer: Mutex<Option<SqliteConnection>>,
+    /// How the writer connects again.
+    writing: SqliteConnectOptions,
     readers: SqlitePool,
 }
 
@@ -78,7 +80,7 @@ impl SqliteStore {
             sqlx::query(statement).execute(&mut writer).await.map_err(&opening)?;
         }
         check_columns(&mut writer, path).await?;
-        Ok(Self { writer: Mutex::new(Some(writer)), readers: readers(path).await? })
+        Ok(Self { writer: Mutex::new(Some(writer)), writing, readers: readers(path).await? })
     }
 
     /// Opens the file for reading only, while another process may write to it; nothing is waited for and nothing is
@@ -91,11 +93,24 @@ impl SqliteStore {
         let mut reader = readers.acquire().await.map_err(unavailable("open the file"))?;
         check_columns(&mut reader, path).await?;
         drop(reader);
-        Ok(Self { writer: Mutex::new(None), readers })
+        Ok(Self { writer: Mutex::new(None), writing: connecting(path).read_only(true), readers })
     }
 
+    /// The connection that writes, in no transaction.
+    ///
+    /// SQLite itself rolls back what fails for want of space. The client then fails to roll back, takes the transaction for
+    /// open for ever, and begins no other: it is replaced.
     async fn writer(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, Error> {
-        MutexGuard::try_map(self.writer.lock().await, Option::as_mut).map_err(|_| Error::ReadOnly)
+        let failed = unavailable("connect again");
+        let mut writer = self.writer.lock().await;
+        if let Some(connection) = writer.as_mut().filter(|connection| connection.is_in_transaction()) {
+            // A transaction that was dropped is rolled back before this is answered.
+            connection.ping().await.map_err(&failed)?;
+            if connection.is_in_transaction() {
+                *connection = SqliteConnection::connect_with(&self.writing).await.map_err(&failed)?;
+            }
+        }
+        MutexGuard::try_map(writer, Option::as_mut).map_err(|_| Error::ReadOnly)
     }
 }
 

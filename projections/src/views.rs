@@ -20,7 +20,7 @@ pub struct AsOf {
     pub position: Position,
     /// When the last decision that it includes was recorded; absent before the first.
     pub as_of: Option<Timestamp>,
-    /// Present if the tables have stopped there for good.
+    /// Present if the tables do not follow the log at the moment, or have stopped there for good.
     #[serde(flatten)]
     pub stale: Option<Stale>,
 }
@@ -33,12 +33,14 @@ impl AsOf {
     }
 }
 
-/// That the tables of a partition do not follow the log any more, until somebody acts. As JSON it is the members `stale`,
+/// That the tables of a partition do not follow the log: at the moment, or any more until somebody acts. As JSON it is the members `stale`,
 /// which is true, and `stale_reason`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stale {
     /// Why, and what to do.
     pub reason: Arc<str>,
+    /// Whether they have stopped, as opposed to waiting for a log that does not answer.
+    pub is_halted: bool,
 }
 
 impl Serialize for Stale {

@@ -3,8 +3,9 @@
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
 //! house rules that no compiler knows, `supply` looks at what we depend on, `fuzz` throws bytes at whatever reads them,
 //! `sim` runs the simulation, `readme` runs what the README tells people to run, `services` starts and stops the real
-//! servers that tests need, `guard` cleans up after a task. Nothing here is shipped.
+//! servers that tests need, `chaos` kills them under load, `guard` cleans up after a task. Nothing here is shipped.
 
+mod chaos;
 mod fuzz;
 mod guard;
 mod readme;
@@ -63,6 +64,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Let everything die that can, in all ways that there are, and check that what clients were told stays true
+    Chaos(chaos::Arguments),
     /// Wait until a task is gone, and clean up after it; tasks start this themselves
     #[command(hide = true)]
     Guard { mark: String },
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
         Task::Sim { arguments } => sim::run(root, &arguments),
+        Task::Chaos(arguments) => guard::guarded(|| chaos::run(root, &arguments)),
         Task::Guard { mark } => guard::watch(root, &mark),
     };
     match outcome {

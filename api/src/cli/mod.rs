@@ -275,14 +275,11 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
     }
 }
 
-/// Whoever reads our output has seen enough, as `head` does.
+/// Whoever reads our output has seen enough, as `head` does. What is printed fails with an error of its own; one behind
+/// another error is of a connection that broke, which is no success.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let is_it = |cause: &(dyn std::error::Error + 'static)| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-    };
-    error.chain().any(is_it)
+    let printing = error.downcast_ref::<std::io::Error>();
+    printing.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn start_logging() {
@@ -306,5 +303,13 @@ mod tests {
     #[test]
     fn no_command_contradicts_itself() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_a_success_and_a_connection_that_broke_is_none() {
+        let broken = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(super::is_closed_pipe(&super::Failure::from(broken()).error));
+        let behind = crate::config::Error::ReadFile { path: "settings".into(), source: broken() };
+        assert!(!super::is_closed_pipe(&super::Failure::from(behind).error));
     }
 }

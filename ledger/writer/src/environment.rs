@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use stockledger_schemas::{Nonce, Timestamp};
@@ -43,6 +44,15 @@ pub trait Environment: Send + Sync + 'static {
     }
 }
 
+/// By how many microseconds the clock is to be wrong, for tests of what a wrong clock does (docs/chaos.md): the variable
+/// `STOCKLEDGER_CLOCK_OFFSET_MS`.
+static CLOCK_OFFSET_MICROS: LazyLock<i64> = LazyLock::new(|| {
+    let text = std::env::var("STOCKLEDGER_CLOCK_OFFSET_MS").ok();
+    let Some(milliseconds) = text.and_then(|text| text.parse::<i64>().ok()) else { return 0 };
+    tracing::warn!(milliseconds, "the clock is wrong on purpose");
+    milliseconds.saturating_mul(1_000)
+});
+
 /// The machine's clock and its random numbers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEnvironment;
@@ -56,6 +66,7 @@ impl Environment for SystemEnvironment {
         let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_micros());
         i64::try_from(micros)
             .ok()
+            .map(|micros| micros.saturating_add(*CLOCK_OFFSET_MICROS))
             .and_then(|micros| Timestamp::from_micros(micros).ok())
             .unwrap_or(Timestamp::MAX)
     }

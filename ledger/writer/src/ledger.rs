@@ -270,7 +270,9 @@ impl Ledger {
     pub async fn led(&self) -> Result<(), CommandError> {
         for handle in &self.0.partitions {
             let mut status = handle.status.clone();
-            let is_settled = |status: &PartitionStatus| !matches!(status.writer, WriterState::Recovering);
+            let is_settled = |status: &PartitionStatus| {
+                !matches!(status.writer, WriterState::Recovering | WriterState::Stalled)
+            };
             let Ok(status) = status.wait_for(is_settled).await else { continue };
             if let WriterState::Halted { reason } = &status.writer {
                 return Err(CommandError::Halted { partition: status.partition, reason: reason.clone() });

@@ -339,7 +339,8 @@ async fn a_log_that_is_away_for_a_while_needs_no_hands() {
     let error = shop.ask(receive(5), "away").await.unwrap_err();
     assert_eq!(error, CommandError::OutcomeUnknown, "it was sent, so nobody can say yet");
     let error = shop.ask(receive(5), "later").await.unwrap_err();
-    assert_eq!(error, CommandError::Recovering(PartitionId(0)), "refused at once");
+    assert!(matches!(error, CommandError::NotApplied(why) if why.contains("log does not answer")), "{error}");
+    assert_eq!(shop.state(), WriterState::Stalled, "for as long as the log is away");
     shop.faults.set_available(true);
     shop.ledger.led().await.unwrap();
     assert_eq!(on_hand(&shop.receive(5, "away").await), 6);
@@ -387,6 +388,17 @@ async fn the_tail_verifier_is_content_with_an_honest_log() {
     }
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     assert_eq!(shop.state(), WriterState::Leading);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_with_nothing_to_do_learns_that_another_took_its_partition() {
+    let verify = |options| Options { verify_tail: true, ..options };
+    let first = Shop::open_with(verify).await;
+    let second = Shop::reopen_with(first.log.clone(), first.environment.clone(), verify).await;
+    first.until_state(WriterState::Superseded { url: None }).await;
+    let error = first.ask(receive(1), "elsewhere").await.unwrap_err();
+    assert!(matches!(error, CommandError::NotOwner { .. }), "{error}");
+    assert_eq!(second.state(), WriterState::Leading);
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,7 +47,7 @@ impl Queries {
             let Some(wanted) = missing().next() else { return Ok(Waited::Reached) };
             let halted = |wanted: Position| {
                 let found = all.iter().find(|found| found.position.partition == wanted.partition);
-                let stale = found.and_then(|found| found.stale.clone());
+                let stale = found.and_then(|found| found.stale.clone()).filter(|stale| stale.is_halted);
                 stale.map(|stale| Waited::Halted { partition: wanted.partition, reason: stale.reason })
             };
             if let Some(halted) = missing().find_map(halted) {

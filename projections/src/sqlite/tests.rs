@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::SqliteStore;
 use crate::conformance::Factory;
 use crate::store::{Error, Store};
+use crate::table::Version;
 
 /// Stores in a directory that is removed with it.
 struct Files(TempDir);
@@ -64,4 +65,23 @@ async fn tables_of_an_earlier_program_are_refused_with_what_to_do() {
         let Err(Error::Refused { advice, .. }) = opened else { panic!("{opened:?}") };
         assert!(advice.contains("remove it and run `stockledger rebuild`"), "{advice}");
     }
+}
+
+/// A file that may not grow fails as on a full disk: SQLite rolls back by itself.
+#[tokio::test]
+async fn a_store_whose_disk_was_full_goes_on_once_there_is_space() {
+    let files = Files::new();
+    let store = SqliteStore::open(&files.0.path().join("projections.sqlite")).await.unwrap();
+    let limit = async |pages: &'static str| {
+        let mut writer = store.writer().await.unwrap();
+        sqlx::query(pages).execute(&mut *writer).await.unwrap();
+    };
+    let now = stockledger_schemas::Timestamp::from_micros(1).unwrap();
+    limit("PRAGMA max_page_count = 1").await;
+    for _ in 0..2 {
+        let error = store.create_version(Version::FIRST, now).await.unwrap_err();
+        assert!(format!("{error:?}").contains("full"), "{error:?}");
+    }
+    limit("PRAGMA max_page_count = 100000").await;
+    store.create_version(Version::FIRST, now).await.unwrap();
 }

@@ -179,6 +179,37 @@ async fn answers_of_a_partition_that_stopped_are_stale_everywhere_and_others_go_
     }
 }
 
+/// The log may hold more than the tables, and nobody knows: answers say so, and who needs more waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_stale_while_the_log_does_not_answer() {
+    let mut ledger = ledger();
+    let store = TestStore::new().await;
+    let running = Running::start(ledger.log(), &store.store).await;
+    running.until_level(&ledger).await;
+    let queries = Queries::new(Arc::clone(&store.store), Some(running.progress.clone()));
+    ledger.faults().set_available(false);
+    for site in SITES {
+        let home = ledger.home(site);
+        let waits = |status: &Status| matches!(status.activity, Activity::Retrying { .. });
+        assert!(running.progress.until(home, deadline(), waits).await, "{:?}", running.progress.all());
+        assert_all_stale(&stale(&queries, site).await, "not available");
+        let head = ledger.head(home);
+        let beyond = Position::new(home, head.seq + 1);
+        let waited = queries.wait_for(&[beyond], Instant::now()).await.unwrap();
+        assert_eq!(waited, Waited::Behind { reached: vec![head] });
+    }
+    ledger.faults().set_available(true);
+    ledger.run(SITES[0], receive(&[("A", 5)]));
+    ledger.run(SITES[1], receive(&[("A", 5)]));
+    running.until_level(&ledger).await;
+    for site in SITES {
+        let follows = |status: &Status| matches!(status.activity, Activity::Running);
+        assert!(running.progress.until(ledger.home(site), deadline(), follows).await);
+        assert!(stale(&queries, site).await.iter().all(Option::is_none));
+    }
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_of_a_log_that_cannot_be_read_past_leaves_the_version_in_use_alone() {
     for poison in Poison::ALL {

@@ -46,6 +46,18 @@ impl Container {
         succeed(&mut docker(["kill", "--signal", "KILL", &self.name])).map(drop)
     }
 
+    /// Lets it stand still. It keeps everything and does nothing.
+    pub(super) fn pause(&self) -> Result<()> {
+        succeed(&mut docker(["pause", &self.name])).map(drop)
+    }
+
+    /// Ends [`Container::pause`]; no error for one that goes on already.
+    pub(super) fn resume(&self) -> Result<()> {
+        let mut inspect = docker(["container", "inspect", "--format", "{{.State.Paused}}", &self.name]);
+        let is_paused = succeed(&mut inspect).is_ok_and(|paused| paused == "true");
+        if is_paused { succeed(&mut docker(["unpause", &self.name])).map(drop) } else { Ok(()) }
+    }
+
     /// Stops and removes it with its data.
     pub(super) fn stop(&self) -> Result<()> {
         if !self.exists()? {

@@ -2,18 +2,20 @@
 //!
 //! A test calls the program that the variable `STOCKLEDGER_TEST_SERVICES` names: `services kill kafka3 2` returns when broker 2
 //! is gone, as after a crash, `services start kafka3 2` when it answers again, at its port and with its data. Without a
-//! number they mean the whole server, and what does not run of it. Only what was started here can be killed: the addresses that
+//! number they mean the whole server, and what does not run of it. `services pause` lets a server stand still, and
+//! `services resume` go on. Only what was started here can be killed: the addresses that
 //! the environment gives are compared, not used.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::state::{Service, State};
+use super::member::Member;
+use super::state::{Detour, Service, State};
 use super::{Kind, Waiting, probe, wait_for, wait_until_it_answers};
 
 /// Kills one member of a server, counted from 1, or all of it.
-pub(super) fn kill(root: &Path, kind: Kind, number: Option<usize>) -> Result<()> {
+pub(crate) fn kill(root: &Path, kind: Kind, number: Option<usize>) -> Result<()> {
     let state = State::open(root)?;
     let service = ours(&state, kind)?;
     let mut killed = chosen(service, number)?.into_iter().map(|index| &service.members[index]);
@@ -21,7 +23,7 @@ pub(super) fn kill(root: &Path, kind: Kind, number: Option<usize>) -> Result<()>
 }
 
 /// Starts what does not run of a server, or one member of it, and waits until that answers.
-pub(super) fn start(root: &Path, kind: Kind, number: Option<usize>) -> Result<()> {
+pub(crate) fn start(root: &Path, kind: Kind, number: Option<usize>) -> Result<()> {
     let mut state = State::open(root)?;
     let service = ours(&state, kind)?;
     let members = &service.members;
@@ -40,6 +42,27 @@ pub(super) fn start(root: &Path, kind: Kind, number: Option<usize>) -> Result<()
         let members = &service.members[index..=index];
         wait_for(&Waiting { kind, address: &service.address, members }, || answers(index))
     })
+}
+
+/// Lets one member of a server stand still, or all of it: it answers nobody and forgets nothing.
+pub(crate) fn pause(root: &Path, kind: Kind, number: Option<usize>) -> Result<()> {
+    each(root, kind, number, Member::pause).with_context(|| format!("pausing {kind}"))
+}
+
+/// Lets go on what was paused.
+pub(crate) fn resume(root: &Path, kind: Kind, number: Option<usize>) -> Result<()> {
+    each(root, kind, number, Member::resume).with_context(|| format!("resuming {kind}"))
+}
+
+fn each(root: &Path, kind: Kind, number: Option<usize>, act: fn(&Member) -> Result<()>) -> Result<()> {
+    let state = State::open(root)?;
+    let service = ours(&state, kind)?;
+    chosen(service, number)?.into_iter().try_for_each(|index| act(&service.members[index]))
+}
+
+/// The detours of a server that runs here.
+pub(crate) fn detours(root: &Path, kind: Kind) -> Result<Vec<Detour>> {
+    Ok(ours(&State::open(root)?, kind)?.detours.clone())
 }
 
 /// A service that runs at the address that the environment gives, if it gives one.

@@ -17,7 +17,7 @@ use super::kind::Product;
 use super::member::Member;
 use super::ports::Ports;
 use super::process::Process;
-use super::state::{Places, Service, remove_directory};
+use super::state::{Detour, Places, Service, remove_directory};
 use super::tools::{ensure_java_and_maven, succeed};
 use crate::report::say;
 
@@ -43,6 +43,8 @@ struct Broker {
     id: usize,
     /// For clients, on the loopback address of this machine.
     client_port: u16,
+    /// A second way for clients, where a test may stand in between.
+    detour: Option<Detour>,
     /// `host:port` for the other brokers.
     brokers: String,
     /// `host:port` for the other controllers.
@@ -67,7 +69,7 @@ pub(super) fn processes(kind: Kind, places: &Places, ports: &mut Ports) -> Resul
         let command = java.clone().with(["kafka.Kafka", &settings]);
         members.push(Member::Process(Process::new(command, directory.join(format!("{}.log", broker.id)))));
     }
-    Ok(Service::new(kind, address(&brokers), members))
+    Ok(service(kind, &brokers, members))
 }
 
 /// Brokers in containers, on a network of their own.
@@ -79,7 +81,12 @@ pub(super) fn containers(kind: Kind, ports: &mut Ports) -> Result<Service> {
         let arguments = container_arguments(kind, broker, &brokers, &cluster);
         Member::Container(Container::new(container_name(broker.client_port), arguments))
     };
-    Ok(Service::new(kind, address(&brokers), brokers.iter().map(member).collect()))
+    Ok(service(kind, &brokers, brokers.iter().map(member).collect()))
+}
+
+fn service(kind: Kind, brokers: &[Broker], members: Vec<Member>) -> Service {
+    let detours = brokers.iter().filter_map(|broker| broker.detour).collect();
+    Service { detours, ..Service::new(kind, address(brokers), members) }
 }
 
 fn count(kind: Kind) -> usize {
@@ -98,19 +105,28 @@ fn brokers_on_loopback(count: usize, ports: &mut Ports) -> Result<Vec<Broker>> {
     let named = hosts.into_iter().enumerate();
     named
         .map(|(index, (brokers, controller))| {
-            Ok(Broker { id: index + 1, client_port: ports.take()?, brokers, controller })
+            let (client_port, detour) = (ports.take()?, detour(count, ports)?);
+            Ok(Broker { id: index + 1, client_port, detour, brokers, controller })
         })
         .collect()
+}
+
+/// Three brokers have one each, since they are there for tests of faults.
+fn detour(count: usize, ports: &mut Ports) -> Result<Option<Detour>> {
+    if count == 1 {
+        return Ok(None);
+    }
+    Ok(Some(Detour { listening_port: ports.take()?, named_port: ports.take()? }))
 }
 
 fn brokers_in_containers(count: usize, ports: &mut Ports) -> Result<Vec<Broker>> {
     (1..=count)
         .map(|id| {
-            let client_port = ports.take()?;
+            let (client_port, detour) = (ports.take()?, detour(count, ports)?);
             let name = container_name(client_port);
             let (brokers, controller) =
                 (format!("{name}:{BROKERS_PORT}"), format!("{name}:{CONTROLLER_PORT}"));
-            Ok(Broker { id, client_port, brokers, controller })
+            Ok(Broker { id, client_port, detour, brokers, controller })
         })
         .collect()
 }
@@ -131,7 +147,10 @@ fn settings(broker: &Broker, brokers: &[Broker]) -> Vec<(&'static str, String)> 
     let voters = brokers.iter().map(|voter| format!("{}@{}", voter.id, voter.controller));
     let replicas = brokers.len().to_string();
     let in_sync = brokers.len().div_ceil(2).to_string();
-    let advertised = format!("CLIENTS://127.0.0.1:{},BROKERS://{}", broker.client_port, broker.brokers);
+    let mut advertised = format!("CLIENTS://127.0.0.1:{},BROKERS://{}", broker.client_port, broker.brokers);
+    if let Some(detour) = broker.detour {
+        advertised += &format!(",DETOUR://127.0.0.1:{}", detour.named_port);
+    }
     let mut settings = vec![
         ("node.id", broker.id.to_string()),
         ("controller.quorum.voters", voters.collect::<Vec<_>>().join(",")),
@@ -153,7 +172,10 @@ const COMMON_SETTINGS: [(&str, &str); 11] = [
     ("process.roles", "broker,controller"),
     ("controller.listener.names", "CONTROLLER"),
     ("inter.broker.listener.name", "BROKERS"),
-    ("listener.security.protocol.map", "CLIENTS:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    (
+        "listener.security.protocol.map",
+        "CLIENTS:PLAINTEXT,DETOUR:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    ),
     ("auto.create.topics.enable", "false"),
     ("group.initial.rebalance.delay.ms", "0"),
     ("group.min.session.timeout.ms", "1000"),
@@ -165,10 +187,13 @@ const COMMON_SETTINGS: [(&str, &str); 11] = [
 
 fn write_settings(directory: &Path, broker: &Broker, brokers: &[Broker]) -> Result<String> {
     let data = directory.join(broker.id.to_string());
-    let listeners = format!(
+    let mut listeners = format!(
         "CLIENTS://127.0.0.1:{},BROKERS://{},CONTROLLER://{}",
         broker.client_port, broker.brokers, broker.controller
     );
+    if let Some(detour) = broker.detour {
+        listeners += &format!(",DETOUR://127.0.0.1:{}", detour.listening_port);
+    }
     let mut settings = settings(broker, brokers);
     settings.extend([("listeners", listeners), ("log.dirs", data.display().to_string())]);
     let text: String = settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
@@ -180,19 +205,22 @@ fn write_settings(directory: &Path, broker: &Broker, brokers: &[Broker]) -> Resu
 /// The image takes a setting as a variable: `node.id` as `KAFKA_NODE_ID`.
 fn container_arguments(kind: Kind, broker: &Broker, brokers: &[Broker], cluster: &str) -> Vec<String> {
     let port = broker.client_port;
-    let listeners = format!("CLIENTS://:{port},BROKERS://:{BROKERS_PORT},CONTROLLER://:{CONTROLLER_PORT}");
+    let mut listeners =
+        format!("CLIENTS://:{port},BROKERS://:{BROKERS_PORT},CONTROLLER://:{CONTROLLER_PORT}");
+    let mut published = vec![port];
+    if let Some(Detour { listening_port, .. }) = broker.detour {
+        listeners += &format!(",DETOUR://:{listening_port}");
+        published.push(listening_port);
+    }
     let mut settings = settings(broker, brokers);
     settings.extend([("listeners", listeners), ("log.dirs", "/tmp/kraft-combined-logs".to_owned())]);
     let variables = settings
         .iter()
         .map(|(name, value)| format!("KAFKA_{}={value}", name.replace('.', "_").to_uppercase()))
         .chain([format!("CLUSTER_ID={cluster}"), format!("KAFKA_HEAP_OPTS={}", heap(kind))]);
-    let mut arguments = vec![
-        "--network".to_owned(),
-        NETWORK.to_owned(),
-        "--publish".to_owned(),
-        format!("127.0.0.1:{port}:{port}"),
-    ];
+    let mut arguments = vec!["--network".to_owned(), NETWORK.to_owned()];
+    let publish = |port: u16| ["--publish".to_owned(), format!("127.0.0.1:{port}:{port}")];
+    arguments.extend(published.into_iter().flat_map(publish));
     arguments.extend(variables.flat_map(|variable| ["--env".to_owned(), variable]));
     arguments.push(Product::Kafka.image().to_owned());
     arguments
@@ -281,6 +309,18 @@ mod tests {
     }
 
     #[test]
+    fn a_detour_leads_past_a_port_where_no_broker_listens() {
+        let brokers = brokers_on_loopback(3, &mut Ports::new()).unwrap();
+        for broker in &brokers {
+            let detour = broker.detour.unwrap();
+            assert_ne!(detour.listening_port, detour.named_port);
+            let named = format!("DETOUR://127.0.0.1:{}", detour.named_port);
+            assert!(value(broker, &brokers, "advertised.listeners").ends_with(&named));
+        }
+        assert!(brokers_on_loopback(1, &mut Ports::new()).unwrap()[0].detour.is_none());
+    }
+
+    #[test]
     fn one_broker_is_enough_for_itself() {
         let brokers = brokers_on_loopback(1, &mut Ports::new()).unwrap();
         for name in ["default.replication.factor", "min.insync.replicas", "transaction.state.log.min.isr"] {
@@ -291,13 +331,17 @@ mod tests {
     #[test]
     fn a_container_is_reached_where_it_says() {
         let brokers = brokers_in_containers(3, &mut Ports::new()).unwrap();
-        let port = brokers[1].client_port;
+        let (port, detour) = (brokers[1].client_port, brokers[1].detour.unwrap());
         let arguments = container_arguments(Kind::Kafka3, &brokers[1], &brokers, "cluster");
         assert!(arguments.contains(&format!("127.0.0.1:{port}:{port}")));
         assert!(arguments.contains(&"KAFKA_NODE_ID=2".to_owned()));
         let advertised = format!(
-            "KAFKA_ADVERTISED_LISTENERS=CLIENTS://127.0.0.1:{port},BROKERS://stockledger-kafka-{port}:9094"
+            "KAFKA_ADVERTISED_LISTENERS=CLIENTS://127.0.0.1:{port},BROKERS://stockledger-kafka-{port}:9094,\
+             DETOUR://127.0.0.1:{}",
+            detour.named_port
         );
+        let listening = detour.listening_port;
+        assert!(arguments.contains(&format!("127.0.0.1:{listening}:{listening}")));
         assert!(arguments.contains(&advertised), "{arguments:?}");
         assert_eq!(arguments.last().unwrap(), Product::Kafka.image());
     }

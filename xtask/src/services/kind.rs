@@ -80,7 +80,7 @@ impl Kind {
     }
 
     /// The address from the environment, if there is one.
-    pub(super) fn given_address(self) -> Option<String> {
+    pub(crate) fn given_address(self) -> Option<String> {
         std::env::var(self.variable()).ok().filter(|address| !address.is_empty())
     }
 }

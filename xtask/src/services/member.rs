@@ -45,6 +45,24 @@ impl Member {
         }
     }
 
+    /// Lets it stand still until [`Member::resume`].
+    pub(super) fn pause(&self) -> Result<()> {
+        match self {
+            Self::Process(process) => process.pause(),
+            Self::Container(container) => return container.pause(),
+        }
+        Ok(())
+    }
+
+    /// Lets it go on, if it was paused.
+    pub(super) fn resume(&self) -> Result<()> {
+        match self {
+            Self::Process(process) => process.resume(),
+            Self::Container(container) => return container.resume(),
+        }
+        Ok(())
+    }
+
     /// Stops it, whether it runs or not.
     pub(super) fn stop(&self) -> Result<()> {
         match self {

@@ -13,7 +13,7 @@
 mod command;
 mod container;
 mod debian;
-mod fault;
+pub(crate) mod fault;
 mod kafka;
 mod kind;
 mod member;
@@ -36,7 +36,8 @@ use crate::{guard, wait};
 pub(crate) use kind::Kind;
 use kind::Product;
 use member::Member;
-use ports::Ports;
+pub(crate) use ports::Ports;
+pub(crate) use state::Detour;
 use state::{Service, State};
 pub(crate) use tools::ensure_kcat;
 
@@ -72,6 +73,18 @@ pub(crate) enum Action {
         /// Which broker of several, from 1; all if it is left out
         number: Option<usize>,
     },
+    /// Let a server stand still as if the machine did: it answers nobody and forgets nothing
+    Pause {
+        kind: Kind,
+        /// Which broker of several, from 1; all if it is left out
+        number: Option<usize>,
+    },
+    /// Let a server go on that was paused
+    Resume {
+        kind: Kind,
+        /// Which broker of several, from 1; all if it is left out
+        number: Option<usize>,
+    },
     /// Start a server again that was killed, at its port and with its data, and return when it answers
     Start {
         kind: Kind,
@@ -87,6 +100,8 @@ pub(crate) fn run(root: &Path, action: Action) -> Result<()> {
         Action::Down { kinds } => down(root, &named_or_all(kinds)),
         Action::Status { kinds } => status(root, &named_or_all(kinds)),
         Action::Kill { kind, number } => fault::kill(root, kind, number),
+        Action::Pause { kind, number } => fault::pause(root, kind, number),
+        Action::Resume { kind, number } => fault::resume(root, kind, number),
         Action::Start { kind, number } => fault::start(root, kind, number),
     }
 }

@@ -11,20 +11,20 @@ const FIRST: u16 = 15_000;
 const LAST: u16 = 31_999;
 
 /// Gives out ports on which nobody listens, none of them twice.
-pub(super) struct Ports {
+pub(crate) struct Ports {
     next: u16,
     left: u16,
 }
 
 impl Ports {
     /// Begins at a place of its own in each process, so that two that run at the same time rarely meet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let offset = u16::try_from(process::id() % 1_000).unwrap_or_default() * 16;
         Self { next: FIRST + offset, left: LAST - FIRST }
     }
 
     /// The next free port.
-    pub(super) fn take(&mut self) -> Result<u16> {
+    pub(crate) fn take(&mut self) -> Result<u16> {
         while self.left > 0 {
             let port = self.next;
             self.next = if port == LAST { FIRST } else { port + 1 };

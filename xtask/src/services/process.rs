@@ -78,6 +78,16 @@ impl Process {
         Ok(())
     }
 
+    /// Lets it stand still, as a machine that is overloaded or being moved: it keeps everything and does nothing.
+    pub(super) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Ends [`Process::pause`].
+    pub(super) fn resume(&self) {
+        self.signal("CONT");
+    }
+
     pub(super) fn description(&self) -> String {
         let log = self.log.display();
         self.pid.map_or_else(|| format!("not started, log {log}"), |pid| format!("process {pid}, log {log}"))

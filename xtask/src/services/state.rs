@@ -18,6 +18,9 @@ pub(super) struct Service {
     /// In the form of the variable of its kind: `host:port,...` or a database URL.
     pub(super) address: String,
     pub(super) members: Vec<Member>,
+    /// The detour of each member, if they have any.
+    #[serde(default)]
+    pub(super) detours: Vec<Detour>,
     /// The mark of the run that started it and stops it again, if it was started by one.
     #[serde(default)]
     pub(super) run: Option<String>,
@@ -26,8 +29,17 @@ pub(super) struct Service {
 impl Service {
     /// A service that was not started yet.
     pub(super) fn new(kind: Kind, address: String, members: Vec<Member>) -> Self {
-        Self { kind, address, members, run: guard::mark() }
+        Self { kind, address, members, detours: vec![], run: guard::mark() }
     }
+}
+
+/// A second way to a broker, for whoever wants to stand in between: a client that comes by a detour is told to go on by
+/// detours only. At the one port the broker listens. The other is the one that it names to clients; there nobody
+/// listens, unless somebody forwards from there to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Detour {
+    pub(crate) listening_port: u16,
+    pub(crate) named_port: u16,
 }
 
 /// Where things lie.

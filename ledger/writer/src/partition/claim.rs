@@ -5,6 +5,7 @@ use stockledger_log::{Acknowledgement, Causes, Delivery, Producer, Reader, Store
 use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{Claim, Nonce, PartitionId, Record, envelope};
 
+use super::status::WriterState;
 use super::{Ended, Pending, Writer};
 use crate::catch_up::end_of;
 use crate::entry;
@@ -69,6 +70,9 @@ impl Writer {
     async fn read_to_end(&mut self, reader: &mut dyn Reader) -> Result<(), Ended> {
         let read = self.confirmed.chain.next_offset;
         let end = end_of(self.log.as_ref(), self.partition, read, self.options.log_shorter_patience).await?;
+        if std::mem::take(&mut self.is_stalled) {
+            self.status.set(WriterState::Recovering);
+        }
         if end < read {
             let message = format!(
                 "the log of partition {} ends at offset {end} but this program has read up to {read}: the log lost records",

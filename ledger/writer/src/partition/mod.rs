@@ -212,7 +212,10 @@ impl Writer {
         self.publish_sites();
         let mut patience = Patience::new(self.options.claim_again_after);
         loop {
-            self.status.set(WriterState::Recovering);
+            // A log that did not answer is away until it does: whoever asks is told why nothing is taken.
+            if !self.is_stalled {
+                self.status.set(WriterState::Recovering);
+            }
             let began = Instant::now();
             match self.one_term().await {
                 Ended::OutcomeUnknown => {
@@ -233,6 +236,8 @@ impl Writer {
                 }
                 Ended::Unavailable(error) => {
                     tracing::warn!(partition = %self.partition, error = %Causes(&error), "the log is not available");
+                    self.is_stalled = true;
+                    self.status.set(WriterState::Stalled);
                     if self.pause(self.options.log_retry_after).await {
                         break;
                     }

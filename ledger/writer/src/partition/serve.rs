@@ -42,7 +42,8 @@ impl Writer {
             return Ok(());
         }
         let append_patience = self.options.append_patience;
-        let stalls_at = self.stalls_at();
+        let (stalls_at, nothing_in_flight) = (self.stalls_at(), self.flight.records() == 0);
+        tail.note_idle(nothing_in_flight);
         // Every branch is cancel-safe: a channel gives a message only to the branch that is taken, and an
         // acknowledgement is taken together with its batch.
         tokio::select! {
@@ -51,7 +52,7 @@ impl Writer {
                 self.settle(settled, tail).await?;
                 self.note_acknowledged();
             }
-            alarm = tail.alarm() => return Err(Ended::Halted(alarm)),
+            found = tail.found(nothing_in_flight) => return Err(found.into()),
             () = sleep_until(stalls_at.unwrap_or_else(Instant::now)), if stalls_at.is_some() => self.stall(),
             Some(prepared) = self.prepared.recv(), if has_room => {
                 if let Some(pending) = self.take_prepared(prepared) {

@@ -11,7 +11,7 @@ pub enum WriterState {
     Recovering,
     /// The partition is its own; it takes commands.
     Leading,
-    /// The partition is its own, but the log does not acknowledge what was appended: nothing new is taken meanwhile.
+    /// The log does not answer: it acknowledges nothing, or cannot be read. Nothing new is taken meanwhile.
     Stalled,
     /// Another node claimed the partition; it will try again.
     Superseded {
