@@ -63,6 +63,8 @@ kinds! {
     Rebuilds = "rebuilds",
     /// A stored record is changed.
     BitFlip = "bit-flip",
+    /// A stored record is replaced by another one that is well formed.
+    Tampering = "tampering",
     /// A newer program writes a record that this one cannot read.
     NewerFormat = "newer-format",
     /// Acknowledged records are gone after an unclean election.
@@ -70,6 +72,10 @@ kinds! {
     /// Records that were seen but not acknowledged are gone after a change of the leader.
     TailLoss = "tail-loss",
 }
+
+/// What the protocol can only notice, not survive.
+const HARMS_THE_LOG: [Kind; 5] =
+    [Kind::BitFlip, Kind::Tampering, Kind::NewerFormat, Kind::Truncation, Kind::TailLoss];
 
 /// How often each kind of fault happens in one run: the chance of each occasion.
 #[derive(Debug, Clone)]
@@ -86,7 +92,7 @@ impl Faults {
         for kind in Kind::ALL {
             let (is_on, chance) = match kind {
                 // What the protocol does not promise to survive, only to notice: alone, and seldom.
-                Kind::BitFlip | Kind::NewerFormat | Kind::Truncation | Kind::TailLoss => (0.05, 1.0),
+                kind if HARMS_THE_LOG.contains(kind) => (0.05, 1.0),
                 _ => (0.5, 0.3),
             };
             let on = rng.f64() < is_on;
@@ -126,11 +132,15 @@ impl Faults {
         self.chances[kind as usize] > 0.0
     }
 
+    /// The kinds that can happen.
+    #[must_use]
+    pub fn possible(&self) -> Vec<Kind> {
+        Kind::ALL.iter().copied().filter(|kind| self.has(*kind)).collect()
+    }
+
     /// Whether something may happen to the log that the protocol can only notice, not survive.
     #[must_use]
     pub fn harms_the_log(&self) -> bool {
-        [Kind::BitFlip, Kind::NewerFormat, Kind::Truncation, Kind::TailLoss]
-            .iter()
-            .any(|kind| self.has(*kind))
+        HARMS_THE_LOG.iter().any(|kind| self.has(*kind))
     }
 }

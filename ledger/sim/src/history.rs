@@ -171,8 +171,7 @@ impl History {
                 ));
             }
             if let Some(answer) = &asked.answer {
-                let is_lost =
-                    topic.at(answer.position.partition.0).is_ok_and(|partition| partition.is_truncated);
+                let is_lost = is_spoiled(topic, answer.position);
                 if !is_lost {
                     asked.check_answer(answer, topic)?;
                 }
@@ -188,6 +187,13 @@ impl History {
         }
         Ok(marks)
     }
+}
+
+/// Whether the log does not hold what was answered there any more: it lost or changed what it had acknowledged.
+fn is_spoiled(topic: &Topic, position: Position) -> bool {
+    topic
+        .at(position.partition.0)
+        .is_ok_and(|partition| partition.is_truncated || partition.unreadable_from.is_some())
 }
 
 fn with_key(decisions: &[Arc<Decision>]) -> usize {
@@ -222,7 +228,7 @@ impl Asked {
         let mut marks = Vec::new();
         let Reply { position, decision, .. } = reply;
         let answer = Answer { position, decision, process };
-        let is_lost = topic.at(position.partition.0).is_ok_and(|partition| partition.is_truncated);
+        let is_lost = is_spoiled(topic, position);
         if let Some(first) = self.answer.as_ref().filter(|_| self.has_key()) {
             if (first.position, &first.decision) != (answer.position, &answer.decision) && !is_lost {
                 return Err(format!(

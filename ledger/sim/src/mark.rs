@@ -100,6 +100,8 @@ marks! {
     StoppedAtChangedRecord = "stopped-at-changed-record",
     /// A reader stopped at a record of a newer format.
     StoppedAtNewerFormat = "stopped-at-newer-format",
+    /// A reader stopped because the chain of hashes is broken behind a record that was replaced.
+    StoppedAtBrokenChain = "stopped-at-broken-chain",
     /// A projector stopped because the log was shorter than its checkpoint, or another one.
     StoppedAtShorterLog = "stopped-at-shorter-log",
     /// Records that were visible but not acknowledged were gone after a change of the leader.

@@ -37,9 +37,9 @@ impl Nemesis {
         loop {
             self.site.world.a_while(1_500).await;
             self.look_after();
-            let kind = Kind::ALL[self.site.world.below(Kind::ALL.len())];
-            if self.site.world.lock().faults.has(kind) {
-                self.strike(kind).await;
+            let possible = self.site.world.lock().faults.possible();
+            if !possible.is_empty() {
+                self.strike(possible[self.site.world.below(possible.len())]).await;
             }
         }
     }
@@ -54,6 +54,7 @@ impl Nemesis {
             Kind::Late | Kind::Twice => self.settle_late(),
             Kind::Rebuilds => self.rebuild_or_switch(),
             Kind::BitFlip => self.flip(),
+            Kind::Tampering => self.tamper(),
             Kind::NewerFormat => self.write_newer_format(),
             Kind::Truncation => self.truncate(),
             Kind::TailLoss => self.lose_the_tail(),
@@ -258,14 +259,31 @@ impl Nemesis {
         let mut rng = inner.rng.fork();
         let Ok(at) = inner.topic.at_mut(partition) else { return };
         let offset = at.flip(&mut rng);
-        let versions = self.site.tables.versions();
-        let included = |version: &Version| {
-            let checkpoint = self.site.tables.checkpoint(*version, PartitionId(partition));
-            checkpoint.is_some_and(|checkpoint| Some(checkpoint.next_offset) > offset)
-        };
-        at.must_stop_at = offset.filter(|_| !versions.iter().any(included));
+        at.must_stop_at = offset.filter(|offset| !self.is_included(partition, *offset));
         drop(inner);
         self.site.world.tell(format_args!("a byte of {partition}@{offset:?} is changed"));
+    }
+
+    /// Somebody who can write where the log is stored, and knows its format.
+    fn tamper(&self) {
+        let partition = self.partition();
+        let mut inner = self.site.world.lock();
+        let mut rng = inner.rng.fork();
+        let Ok(at) = inner.topic.at_mut(partition) else { return };
+        let tampered = at.tamper(&mut rng);
+        at.must_stop_at =
+            tampered.filter(|(offset, _)| !self.is_included(partition, *offset)).map(|(_, next)| next);
+        drop(inner);
+        self.site.world.tell(format_args!("another decision stands at {partition}@{tampered:?}"));
+    }
+
+    /// Whether some tables include the record at an offset.
+    fn is_included(&self, partition: u16, offset: u64) -> bool {
+        let included = |version: &Version| {
+            let checkpoint = self.site.tables.checkpoint(*version, PartitionId(partition));
+            checkpoint.is_some_and(|checkpoint| checkpoint.next_offset > offset)
+        };
+        self.site.tables.versions().iter().any(included)
     }
 
     /// A program of tomorrow writes a record whose format this one does not know.

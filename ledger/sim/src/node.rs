@@ -172,6 +172,9 @@ pub fn mark_of_halt(reason: &str) -> Option<Mark> {
     if reason.contains("upgrade this program") {
         return Some(Mark::StoppedAtNewerFormat);
     }
+    if reason.contains("but the chain stands at") {
+        return Some(Mark::StoppedAtBrokenChain);
+    }
     if reason.contains("damaged") || reason.contains("not a stockledger record") {
         return Some(Mark::StoppedAtChangedRecord);
     }

@@ -16,6 +16,8 @@ pub struct Referee {
     partition: PartitionId,
     state: Option<State>,
     decisions: Vec<Arc<Decision>>,
+    /// Where each of them stands.
+    offsets: Vec<u64>,
     by_key: BTreeMap<(String, IdempotencyKey), u64>,
     books: Books,
     recorded_at: Timestamp,
@@ -29,6 +31,7 @@ impl Referee {
             partition,
             state: None,
             decisions: Vec::new(),
+            offsets: Vec::new(),
             by_key: BTreeMap::new(),
             books: Books::default(),
             recorded_at: Timestamp::MIN,
@@ -53,7 +56,10 @@ impl Referee {
             .map_err(|halt| format!("an honest log makes its readers stop: {halt}"))?;
         self.state = Some(admission.next);
         match admission.verdict {
-            Verdict::Decision(decision) => self.take(*decision).map(|()| None),
+            Verdict::Decision(decision) => {
+                self.offsets.push(offset);
+                self.take(*decision).map(|()| None)
+            }
             Verdict::Claim(_) => Ok(None),
             Verdict::Void(void) => Ok(match void {
                 Void::SupersededWriter => Some(Mark::VoidSuperseded),
@@ -97,6 +103,12 @@ impl Referee {
     #[must_use]
     pub fn decision(&self, seq: u64) -> Option<&Arc<Decision>> {
         self.decisions.get(usize::try_from(seq.checked_sub(1)?).ok()?)
+    }
+
+    /// Where the decisions stand that count.
+    #[must_use]
+    pub fn offsets(&self) -> &[u64] {
+        &self.offsets
     }
 
     /// All decisions that count.

@@ -114,6 +114,7 @@ fn faults(rng: &mut Rng, plan: &Plan) -> Faults {
 
 fn guards_against(rule: Rule) -> &'static [Kind] {
     match rule {
+        Rule::PrevHash => &[Kind::Tampering],
         Rule::UnreadableStops => &[Kind::NewerFormat],
         Rule::AnswersAreDurable => &[Kind::TailLoss, Kind::Crashes, Kind::Silence],
         Rule::TimeNeverFalls => &[Kind::Clocks],
@@ -121,7 +122,7 @@ fn guards_against(rule: Rule) -> &'static [Kind] {
         Rule::SnapshotFitsTheLog => &[Kind::Truncation, Kind::Crashes],
         Rule::CheckpointFitsTheLog => &[Kind::Truncation],
         Rule::CheckpointWithRows | Rule::CheckpointComparedFirst => &[Kind::Transactions, Kind::Pauses],
-        Rule::SwitchNeverGoesBack => &[Kind::Rebuilds, Kind::Transactions],
+        Rule::SwitchNeverGoesBack => &[Kind::Rebuilds, Kind::Pauses, Kind::Slow, Kind::Transactions],
         Rule::ClaimKnownByNonce | Rule::ClaimRaisesTerm => &[Kind::Pauses, Kind::Late, Kind::Silence],
         Rule::KeysAreRemembered | Rule::RefusalsAreRemembered | Rule::OpenKeysWait => &[Kind::Repeats],
         Rule::CommittedBeforeShown => &[],

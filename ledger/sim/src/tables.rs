@@ -85,6 +85,20 @@ impl SimStore {
     }
 }
 
+impl SimStore {
+    /// Queries must never go back behind what they showed.
+    async fn watched_switch(&self, expected: Option<Version>, next: Version) -> Result<Activation, Error> {
+        let before = positions(&self.tables);
+        let activated = self.tables.activate(expected, next).await;
+        let after = positions(&self.tables);
+        self.world.tell(format_args!("switch {expected:?} -> {next:?}: {activated:?}"));
+        if after.iter().zip(&before).any(|(now, then)| now < then) {
+            self.world.fail(format!("queries went back from {before:?} to {after:?}"));
+        }
+        activated
+    }
+}
+
 #[async_trait]
 impl Store for SimStore {
     async fn create_version(&self, version: Version, created_at: Timestamp) -> Result<(), Error> {
@@ -104,16 +118,7 @@ impl Store for SimStore {
     }
 
     async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Activation, Error> {
-        let before = positions(&self.tables);
-        let activated = self.transact("switch", self.tables.activate(expected, next)).await;
-        let after = positions(&self.tables);
-        self.world.tell(format_args!("switch {expected:?} -> {next:?}: {activated:?}"));
-        if matches!(activated, Ok(Activation::Activated))
-            && after.iter().zip(&before).any(|(now, then)| now < then)
-        {
-            self.world.fail(format!("queries went back from {before:?} to {after:?}"));
-        }
-        activated
+        self.transact("switch", self.watched_switch(expected, next)).await
     }
 
     async fn begin(&self, version: Version, first: &Checkpoint) -> Result<Commit, Error> {

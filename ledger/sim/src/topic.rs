@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fastrand::Rng;
 use stockledger_log::{Delivery, Entry, Error, StoredRecord};
-use stockledger_schemas::PartitionId;
+use stockledger_schemas::{Actor, Decision, PartitionId, envelope};
 use tokio::sync::Notify;
 
 use crate::mark::Mark;
@@ -283,6 +283,23 @@ impl Partition {
         self.unreadable_from = Some(offset);
         self.changed.notify_waiters();
         Some(offset)
+    }
+
+    /// Puts another well-formed decision in the place of one that another follows; says where it stands, and where that does.
+    pub fn tamper(&mut self, rng: &mut Rng) -> Option<(u64, u64)> {
+        let offsets = self.referee.offsets();
+        if offsets.len() < 2 || self.unreadable_from.is_some() {
+            return None;
+        }
+        let at = rng.usize(..offsets.len() - 1);
+        let (offset, next) = (offsets[at], offsets[at + 1]);
+        let mut decision = Decision::clone(&self.referee.decisions()[at]);
+        decision.context.actor = Actor::new("nobody").ok()?;
+        let bytes = envelope::encode_decision(&decision).ok()?;
+        self.records.get_mut(usize::try_from(offset).ok()?)?.value = Bytes::from(bytes);
+        self.unreadable_from = Some(offset);
+        self.changed.notify_waiters();
+        Some((offset, next))
     }
 
     /// A record that this program must not read past lands; says at which offset.
