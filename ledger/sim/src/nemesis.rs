@@ -27,6 +27,8 @@ pub struct Nemesis {
     pub clients: Clients,
     /// The machines of all nodes.
     pub machines: Vec<Arc<Machine>>,
+    /// Whether something happens at every occasion, as where a rule is broken that only few faults tell of.
+    pub is_focused: bool,
     /// How many processes were started.
     pub started: usize,
 }
@@ -37,9 +39,11 @@ impl Nemesis {
         loop {
             self.site.world.a_while(1_500).await;
             self.look_after();
-            let possible = self.site.world.lock().faults.possible();
-            if !possible.is_empty() {
-                self.strike(possible[self.site.world.below(possible.len())]).await;
+            let kinds =
+                if self.is_focused { self.site.world.lock().faults.possible() } else { Kind::ALL.to_vec() };
+            let kind = kinds.get(self.site.world.below(kinds.len())).copied();
+            if let Some(kind) = kind.filter(|kind| self.site.world.lock().faults.has(*kind)) {
+                self.strike(kind).await;
             }
         }
     }

@@ -137,7 +137,8 @@ async fn live(plan: &Plan, world: World, faults: Faults) {
         history: Arc::new(Mutex::new(History::default())),
         addresses: Arc::default(),
     };
-    let mut nemesis = Nemesis { site, clients: clients.clone(), machines, started: 0 };
+    let mut nemesis =
+        Nemesis { site, clients: clients.clone(), machines, is_focused: plan.broken.is_some(), started: 0 };
     open(&mut nemesis).await;
     for node in 1..nemesis.machines.len() {
         nemesis.start(node);

@@ -69,7 +69,9 @@ fn from<'s>(state: &'s State, step: Step<'_>) -> Result<&'s Row, Commit> {
     let row = found.filter(|row| is_expected(row, step)).ok_or(Commit::Superseded)?;
     // Beyond 63 bits there is no checkpoint to write.
     let to = i64::try_from(step.next.next_offset).unwrap_or(i64::MAX);
-    if int(row, HOLD_UNTIL) >= step.now && int(row, HOLD_OFFSET) < to {
+    let is_held = int(row, HOLD_UNTIL) >= step.now && int(row, HOLD_OFFSET) < to;
+    // Only a partition that stands still can be compared and switched.
+    if is_held && keeps(Rule::SwitchNeverGoesBack) {
         return Err(Commit::Held);
     }
     if int(row, IS_LOADED) > i64::from(step.next.is_loaded) {
