@@ -7,6 +7,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+/// Every feature of ours but `kafka-tls`, which takes the development files of OpenSSL: with these everything is built and
+/// tested, so that nothing is compiled twice.
+pub(crate) const FEATURES: &str = "stockledger/fuzzing,stockledger-log/conformance,stockledger-projections/conformance,\
+                                   stockledger-rules/breakable";
+
 /// A cargo command in the workspace, by the cargo that runs this program.
 pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));

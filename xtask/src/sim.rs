@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::run::{cargo, to_success};
+use crate::run::{FEATURES, cargo, to_success};
 
 /// Seeds that `cargo xtask test` runs.
 const SEEDS: &str = "5000";
@@ -12,8 +12,9 @@ const SEEDS: &str = "5000";
 /// Runs the simulation with these arguments.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     // With the features of the test build, so that nothing is compiled twice.
-    let features = ["run", "--release", "--workspace", "--all-features", "--bin", "stockledger-sim", "--"];
-    to_success(cargo(root, &features).args(arguments))
+    let command =
+        ["run", "--release", "--workspace", "--features", FEATURES, "--bin", "stockledger-sim", "--"];
+    to_success(cargo(root, &command).args(arguments))
 }
 
 /// What the test command proves: a sample comes out right, came across everything, and notices every broken rule.

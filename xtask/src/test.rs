@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::report::{duration, say};
-use crate::run::{cargo, to_success};
+use crate::run::{FEATURES, cargo, to_success};
 use crate::servers::Servers;
 use crate::{chaos, readme, sim, supply, tidy};
 
@@ -79,17 +79,18 @@ fn start_servers(project: &mut Project) -> Result<()> {
 }
 
 fn lints(project: &mut Project) -> Result<()> {
-    let arguments = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    let arguments =
+        ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"];
     to_success(&mut cargo(project.root, &arguments))
 }
 
 fn documentation(project: &mut Project) -> Result<()> {
-    let arguments = ["doc", "--workspace", "--all-features", "--no-deps"];
+    let arguments = ["doc", "--workspace", "--features", FEATURES, "--no-deps"];
     to_success(cargo(project.root, &arguments).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn tests(project: &mut Project) -> Result<()> {
-    let mut test = cargo(project.root, &["test", "--release", "--workspace", "--all-features"]);
+    let mut test = cargo(project.root, &["test", "--release", "--workspace", "--features", FEATURES]);
     if project.quick {
         say(&format!("tests in modules called `{SERVER_TESTS}`: left out by --quick"));
         return to_success(test.args(["--", "--skip", SERVER_TESTS]));
@@ -97,7 +98,7 @@ fn tests(project: &mut Project) -> Result<()> {
     // What compiles meanwhile needs no server yet.
     to_success(&mut cargo(
         project.root,
-        &["test", "--release", "--workspace", "--all-features", "--no-run"],
+        &["test", "--release", "--workspace", "--features", FEATURES, "--no-run"],
     ))?;
     to_success(test.envs(project.servers.environment()?))
 }

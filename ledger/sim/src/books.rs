@@ -72,7 +72,7 @@ impl Books {
                 }
             }
             Event::StockHeld(hold) => {
-                self.change(site, &hold.sku, [0, 0, hold.quantity.get()], &hold.after)?
+                self.change(site, &hold.sku, [0, 0, hold.quantity.get()], &hold.after)?;
             }
             Event::HoldReleased(hold) => {
                 self.change(site, &hold.sku, [0, 0, -hold.quantity.get()], &hold.after)?;

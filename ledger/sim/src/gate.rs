@@ -32,7 +32,7 @@ impl Gate {
     pub async fn pass(&self) {
         self.until(|life| life != Life::Paused).await;
         if self.is_dead() {
-            pending().await
+            pending::<()>().await;
         }
     }
 

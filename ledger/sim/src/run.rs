@@ -247,7 +247,7 @@ async fn calm(nemesis: &mut Nemesis) {
         Ok(Ok(())) => compare_tables(nemesis).await,
         Ok(Err(wrong)) if !is_harmed => world.fail(wrong),
         Err(_) if !is_harmed => {
-            world.fail(format!("not right within {RIGHT_WITHIN:?}: {}", stands(&process)))
+            world.fail(format!("not right within {RIGHT_WITHIN:?}: {}", stands(&process)));
         }
         // Whoever cannot go on must have said so.
         Err(_) if !may_be_blocked && process.halts().is_empty() && process.refused().is_none() => {
