@@ -78,8 +78,7 @@ async fn the_client_says_why_an_address_does_not_work() {
         let error = Client::new(address).expect_err("no address");
         assert!(matches!(error, client::Error::Address(_)), "{address}: {error}");
     }
-    let error = Client::new("https://127.0.0.1:7070").expect_err("TLS").to_string();
-    assert!(error.contains("TLS") && error.contains("http://"), "{error}");
+    assert!(Client::new("https://127.0.0.1:7070").is_ok());
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
