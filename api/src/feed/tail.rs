@@ -21,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const MARK_EVERY: u64 = 256;
 
 /// A partition that must not be read on.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stopped {
     /// Which.
     pub partition: PartitionId,
