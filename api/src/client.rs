@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -221,6 +222,25 @@ impl Client {
         self.parsed(path, &answer)
     }
 
+    /// Reads a resource whose answer goes on for as long as there is something to tell. It may be silent for
+    /// [`ANSWER_WITHIN`] at most.
+    ///
+    /// # Errors
+    /// As [`Client::get_json`].
+    pub async fn get_stream(&self, path: &str, headers: Headers) -> Result<Chunks, Error> {
+        let request = self.request(Method::GET, path, headers, None)?;
+        let answered = tokio::time::timeout(ANSWER_WITHIN, self.http.request(request));
+        let response = answered.await.map_err(|_| self.late())?.map_err(|error| self.unreachable(error))?;
+        let (status, body) = (response.status(), response.into_body());
+        if status.is_success() {
+            return Ok(Chunks { client: self.clone(), body });
+        }
+        let answer = tokio::time::timeout(ANSWER_WITHIN, Limited::new(body, ANSWER_BYTES_MAX).collect());
+        let answer = answer.await.map_err(|_| self.late())?.map_err(|error| self.unreachable(error))?;
+        let problem = serde_json::from_slice(&answer.to_bytes()).unwrap_or_default();
+        Err(Error::Refused { server: self.server.clone(), status, problem })
+    }
+
     /// Puts a resource.
     ///
     /// # Errors
@@ -294,9 +314,8 @@ impl Client {
         body: Option<Body>,
     ) -> Result<Bytes, Error> {
         let request = self.request(method, path, headers, body)?;
-        let late = |_| Error::Late { server: self.server.clone(), within: ANSWER_WITHIN };
-        let (status, answer) =
-            tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await.map_err(late)??;
+        let exchanged = tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await;
+        let (status, answer) = exchanged.map_err(|_| self.late())??;
         if status.is_success() {
             return Ok(answer);
         }
@@ -335,8 +354,37 @@ impl Client {
         Ok((status, body.map_err(|error| self.unreachable(error))?.to_bytes()))
     }
 
+    fn late(&self) -> Error {
+        Error::Late { server: self.server.clone(), within: ANSWER_WITHIN }
+    }
+
     fn unreachable(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error::Unreachable { server: self.server.clone(), source: source.into() }
+    }
+}
+
+/// An answer that goes on.
+#[derive(Debug)]
+pub struct Chunks {
+    client: Client,
+    body: Incoming,
+}
+
+impl Chunks {
+    /// What came next; nothing at the end.
+    pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        loop {
+            let frame = match tokio::time::timeout(ANSWER_WITHIN, self.body.frame()).await {
+                Ok(frame) => frame?,
+                Err(_) => return Some(Err(self.client.late())),
+            };
+            match frame.map(hyper::body::Frame::into_data) {
+                Ok(Ok(data)) => return Some(Ok(data)),
+                // Trailers.
+                Ok(Err(_)) => {}
+                Err(error) => return Some(Err(self.client.unreachable(error))),
+            }
+        }
     }
 }
 

@@ -4,13 +4,14 @@
 //! The rooms: [`http`] answers requests, [`cli`] is the command line, [`import`] brings real input in, [`config`] says
 //! how it is all set up, [`node`] starts and stops the parts, [`setup`] names what is refused at start, [`storage`]
 //! is the one place that knows which logs and which tables there are, [`versions`] looks after the versions of the
-//! tables, [`keys`] tells callers apart.
+//! tables, [`keys`] tells callers apart, [`feed`] tells what was decided as it happens.
 //! No rule of business and no SQL lives here.
 
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod data_dir;
+pub mod feed;
 pub mod http;
 pub mod import;
 pub mod keys;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{LogAddress, Roles, Settings, Source};
 use crate::data_dir::{self, Lock};
+use crate::feed::{self, Feed};
 use crate::http::{self, Gate, Rates};
 use crate::keys::Keyring;
 use crate::setup::{Code, Refused};
@@ -123,6 +124,8 @@ pub struct Node {
     tables: Option<Tables>,
     audit: Audit,
     answers_queries: bool,
+    /// What was decided, for those who listen.
+    feed: Feed,
     /// Ends the keyrings of the services of this node.
     stop_keyrings: CancellationToken,
     /// How often one client may ask.
@@ -204,6 +207,7 @@ impl Node {
             None => None,
         };
         let audit = Audit::open(settings, roles, identity, log.clone())?;
+        let feed = Feed::new(log.clone(), identity.ledger_id, feed::Options::default());
         Ok(Self {
             audit,
             identity,
@@ -212,6 +216,7 @@ impl Node {
             ledger,
             tables,
             answers_queries: roles.api,
+            feed,
             stop_keyrings: CancellationToken::new(),
             rates: Rates::new(settings.edge.rate_limit.value, settings.edge.rate_burst.value),
             _lock: lock,
@@ -281,13 +286,14 @@ impl Node {
         let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
         let (writer, projector, audit) = (self.ledger.clone(), self.progress(), self.audit.proofs());
         let roles = http::Roles { writer, projector, api, versions, audit };
-        http::App::new(node, roles, gate).limited_to(self.rates.clone())
+        http::App::new(node, roles, gate).limited_to(self.rates.clone()).telling(self.feed.clone())
     }
 
     /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, all of it is
     /// signed for, the tables are left at a checkpoint, log and tables are closed.
     pub async fn stop(self) {
         self.stop_keyrings.cancel();
+        self.feed.stop();
         if let Some(ledger) = self.ledger {
             ledger.stop().await;
         }

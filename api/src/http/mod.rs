@@ -19,6 +19,7 @@ mod bulk;
 mod command;
 mod cursor;
 mod edge;
+mod events;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod headers;
@@ -50,13 +51,16 @@ use stockledger_projections::{Progress, Queries};
 use stockledger_schemas::LedgerId;
 use stockledger_writer::{Environment, Ledger};
 
+use crate::feed::Feed;
 use crate::http::access::Routes;
+use crate::http::events::Seats;
 use crate::versions::Versions;
 
 pub use access::{Access, Gate, Route};
 pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
-pub use patience::{Patience, Peer};
+pub use events::{EVENT_READERS_MAX, EVENT_READERS_PER_KEY_MAX};
+pub use patience::{Closing, Patience, Peer};
 pub use problem::{Code, Problem};
 pub use rate::{Credential, RATE_BURST, RATE_PER_SECOND, Rates};
 use room::Room;
@@ -102,6 +106,7 @@ pub struct Roles {
 pub struct App {
     parts: Arc<Parts>,
     rates: Rates,
+    feed: Option<Feed>,
 }
 
 struct Parts {
@@ -109,6 +114,7 @@ struct Parts {
     roles: Roles,
     gate: Gate,
     room: Room,
+    seats: Seats,
 }
 
 impl App {
@@ -116,13 +122,20 @@ impl App {
     #[must_use]
     pub fn new(node: Node, roles: Roles, gate: Gate) -> Self {
         let rates = Rates::new(RATE_PER_SECOND, RATE_BURST);
-        Self { parts: Arc::new(Parts { node, roles, gate, room: Room::default() }), rates }
+        let parts = Parts { node, roles, gate, room: Room::default(), seats: Seats::default() };
+        Self { parts: Arc::new(parts), rates, feed: None }
     }
 
     /// The same, with these bounds on how often one client may ask.
     #[must_use]
     pub fn limited_to(self, rates: Rates) -> Self {
         Self { rates, ..self }
+    }
+
+    /// The same, telling what was decided.
+    #[must_use]
+    pub fn telling(self, feed: Feed) -> Self {
+        Self { feed: Some(feed), ..self }
     }
 
     fn gate(&self) -> &Gate {
@@ -137,6 +150,11 @@ impl App {
     /// How much is taken on at once.
     fn room(&self) -> &Room {
         &self.parts.room
+    }
+
+    /// How many listen to events at once.
+    fn seats(&self) -> &Seats {
+        &self.parts.seats
     }
 
     fn node(&self) -> &Node {
@@ -171,6 +189,11 @@ impl App {
         self.parts.roles.api.as_ref().ok_or_else(no_api)
     }
 
+    /// What was decided, or the problem that this node does not tell it.
+    fn feed(&self) -> Result<&Feed, Problem> {
+        self.feed.as_ref().ok_or_else(|| Problem::new(Code::NotFound, "this node tells no events"))
+    }
+
     /// What answers checkpoints and proofs, or the problem that this node has no key.
     fn proofs(&self) -> Result<&Proofs, Problem> {
         let no_key = || {
@@ -190,6 +213,7 @@ fn all_routes() -> Routes {
         .and(orders::routes())
         .and(bulk::routes())
         .and(audit::routes())
+        .and(events::routes())
         .and(keys::routes())
         .and(operation::routes())
         .and(projections::routes())

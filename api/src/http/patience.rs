@@ -1,10 +1,11 @@
-//! How long the body of a request is waited for, and by whom it was sent. A connection tells its requests; a request that
+//! How long the body of a request is waited for, by whom it was sent, and when its service ends. A connection tells its requests; a request that
 //! came over none has the default.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::Extensions;
+use tokio_util::sync::CancellationToken;
 
 /// How long a body may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,3 +34,14 @@ impl Patience {
 /// Who is at the other end of the connection that a request came over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// When the service ends: an answer that has no end of its own ends then.
+#[derive(Debug, Clone, Default)]
+pub struct Closing(pub CancellationToken);
+
+impl Closing {
+    /// What the connection of a request told it; never, if it came over none.
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
+    }
+}

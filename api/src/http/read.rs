@@ -87,7 +87,7 @@ pub(super) fn min_positions(headers: &HeaderMap, partitions: u16) -> Result<Vec<
 }
 
 /// `Prefer: wait=N` in seconds (RFC 7240); a preference that cannot be read is no preference.
-fn wait_of(headers: &HeaderMap) -> Duration {
+pub(super) fn wait_of(headers: &HeaderMap) -> Duration {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let mut waits = values.flat_map(|value| value.split(',')).filter_map(|preference| {
         let (name, seconds) = preference.split_once('=')?;

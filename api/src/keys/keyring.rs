@@ -93,6 +93,12 @@ impl Keyring {
         self.seen.borrow().known.identify(token, now)
     }
 
+    /// Whether a key opens anything now.
+    #[must_use]
+    pub fn is_live(&self, key_id: &KeyId, now: Timestamp) -> bool {
+        self.seen.borrow().known.is_live(key_id, now)
+    }
+
     /// At most `limit` keys by id, beginning after one.
     #[must_use]
     pub fn list(&self, after: Option<&KeyId>, limit: usize) -> Vec<Arc<Key>> {

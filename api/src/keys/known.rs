@@ -172,6 +172,12 @@ impl Known {
         }
     }
 
+    /// Whether a key opens anything now.
+    #[must_use]
+    pub fn is_live(&self, key_id: &KeyId, now: Timestamp) -> bool {
+        self.keys.get(key_id).is_some_and(|key| key.refused(now).is_none())
+    }
+
     /// The keys by id, beginning after one.
     pub fn after(&self, after: Option<&KeyId>) -> impl Iterator<Item = &Arc<Key>> {
         use std::ops::Bound;

@@ -108,3 +108,20 @@ async fn stopping_lets_a_begun_request_end_and_takes_no_new_one() {
     ended.unwrap();
     assert!(TcpStream::connect(served.address).await.is_err(), "nobody listens any more");
 }
+
+#[tokio::test]
+async fn a_stream_of_events_is_ended_when_the_server_stops() {
+    let Served { service, address, shutdown, server } = serve().await;
+    let mut connection = BufReader::new(TcpStream::connect(address).await.expect("a connection"));
+    let head = "GET /v1/events/stream HTTP/1.1\r\nhost: test\r\n\r\n";
+    connection.write_all(head.as_bytes()).await.expect("the connection takes it");
+    read_until(&mut connection, "site_opened").await;
+    let noted = service.post("/v1/sites/uk/notes", r#"{"note":"n"}"#).await.expect(201);
+    read_until(&mut connection, &format!("\"position\":\"{}\"", noted.header("ledger-position"))).await;
+    shutdown.cancel();
+    // The last chunk: the answer was ended and not cut off.
+    let mut last = String::new();
+    timeout(PATIENCE, connection.read_to_string(&mut last)).await.expect("in time").expect("an end");
+    assert!(last.ends_with("0\r\n\r\n"), "{last}");
+    timeout(PATIENCE, server).await.expect("in time").expect("a server that ends well");
+}

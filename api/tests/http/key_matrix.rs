@@ -21,6 +21,7 @@ fn path_of(route: &Route) -> String {
     let path = route.path.replace("{site}", "uk").replace("{sku}", "CANARY-SKU");
     let path = path.replace("{order_id}", "canary-order").replace("{hold_id}", "canary-hold");
     let path = path.replace("{version}", "1").replace("{code}", "internal").replace("{key_id}", "key00001");
+    let path = path.replace("{position}", "0.1");
     assert!(!path.contains('{'), "{path} has an id that this test does not know");
     let parameters = match route.path {
         "/v1/audit/proof" => "?position=0.1",

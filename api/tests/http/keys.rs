@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
-use stockledger::http::{self, App, Gate, Roles};
+use stockledger::http::{self, App, Closing, Gate, Roles};
 use stockledger::keys::{Keyring, Reading, Token};
 use stockledger_log::{Entry, Log};
 use stockledger_schemas::KeyScope;
@@ -31,7 +31,14 @@ fn keyed(service: &Service) -> (Keyring, Router) {
     let log: Arc<dyn Log> = Arc::new(service.log.clone());
     let keyring = Keyring::follow(log, CancellationToken::new());
     let app = App::new(service.node.clone(), service.roles.clone(), Gate::Keyed(keyring.clone()));
-    (keyring, http::router(app))
+    (keyring, http::router(app.telling(service.feed.clone())))
+}
+
+/// A service that is ending.
+pub(crate) fn closed() -> Closing {
+    let closing = Closing::default();
+    closing.0.cancel();
+    closing
 }
 
 pub(crate) fn request(method: &Method, path: &str, token: Option<&str>, body: &str) -> Request<Body> {
@@ -41,7 +48,8 @@ pub(crate) fn request(method: &Method, path: &str, token: Option<&str>, body: &s
     }
     let media_type = if path.starts_with("/v1/bulk") { "application/x-ndjson" } else { "application/json" };
     let request = request.header("content-type", media_type).header("idempotency-key", "a key of the matrix");
-    request.body(Body::from(body.to_owned())).unwrap()
+    // An answer without an end of its own ends at once.
+    request.extension(closed()).body(Body::from(body.to_owned())).unwrap()
 }
 
 pub(crate) fn key_body(token: &Token, name: &str, scopes: &[KeyScope], more: &Value) -> Value {

@@ -10,6 +10,8 @@ mod bulk;
 mod commands;
 mod connections;
 mod errors;
+mod event_streams;
+mod events;
 mod faults;
 mod fuzz;
 mod hostile;

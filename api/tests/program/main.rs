@@ -16,5 +16,6 @@ mod refused;
 mod run;
 mod secrets;
 mod setup;
+mod tail;
 mod tls;
 mod verify;

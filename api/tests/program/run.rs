@@ -95,7 +95,12 @@ impl Server {
     /// The same, with these settings.
     pub(crate) async fn start_with(settings: &[&str]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let child = program(&[&["serve", "--listen", &address], settings].concat())
+        Self::start_at(&address, settings).await
+    }
+
+    /// The same, at this address.
+    pub(crate) async fn start_at(address: &str, settings: &[&str]) -> Self {
+        let child = program(&[&["serve", "--listen", address], settings].concat())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -18,6 +18,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use serde_json::Value;
+use stockledger::feed::{self, Feed};
 use stockledger::http::{self, App, Gate, Node, Roles};
 use stockledger::versions::Versions;
 use stockledger_log::{Log, MemoryLog};
@@ -43,6 +44,7 @@ pub(crate) struct Service {
     /// What the router is made of.
     pub(crate) node: Node,
     pub(crate) roles: Roles,
+    pub(crate) feed: Feed,
     pub(crate) log: MemoryLog,
     pub(crate) ledger: Ledger,
     pub(crate) store: Arc<SqliteStore>,
@@ -157,6 +159,7 @@ impl Service {
         let projector = projector.await.expect("a projector starts");
         let progress = projector.progress();
         let queries = Queries::new(port_of_store.clone(), Some(progress.clone()));
+        let feed = Feed::new(port.clone(), identity.ledger_id, feed::Options::default());
         let rebuilds_on = rebuilds_on(&port_of_store);
         let versions = Versions::new(port, rebuilds_on, environment.clone(), Some(projector.look()));
         let node = Node {
@@ -173,13 +176,14 @@ impl Service {
             versions: Some(versions),
             audit: None,
         };
-        let app = App::new(node.clone(), roles.clone(), Gate::Open);
+        let app = App::new(node.clone(), roles.clone(), Gate::Open).telling(feed.clone());
         let router = http::router(app.clone());
         Self {
             app,
             router,
             node,
             roles,
+            feed,
             log,
             ledger,
             store,

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use stockledger_schemas::{Actor, KeyScope, SiteId};
 
-use crate::http::access::Access;
+use crate::http::access::{Access, Gate};
 use crate::http::problem::{Code, Problem};
 use crate::http::{App, Credential, LOCAL_ACTOR};
 use crate::keys::Key;
@@ -35,13 +35,23 @@ impl Caller {
     }
 
     /// By what their requests are counted; nothing where nobody is told apart.
-    pub(super) fn credential(&self) -> Option<Credential> {
+    pub(in crate::http) fn credential(&self) -> Option<Credential> {
         self.key.as_ref().map(|key| Credential(key.key_id.as_str().into()))
     }
 
     /// The sites that they see; all, if absent.
     pub(in crate::http) fn sites(&self) -> Option<&[SiteId]> {
         self.key.as_ref()?.sites.as_deref()
+    }
+
+    /// Whether they would still be let in, for an answer that takes long: keys are revoked and expire, and a ledger that
+    /// had none gets its first.
+    pub(in crate::http) fn is_still_let_in(&self, app: &App) -> bool {
+        match (app.gate(), &self.key) {
+            (Gate::Open, _) => true,
+            (Gate::Keyed(keyring), None) => !keyring.is_any(),
+            (Gate::Keyed(keyring), Some(key)) => keyring.is_live(&key.key_id, app.node().environment.now()),
+        }
     }
 
     /// Whether they may do what needs this, at this site if it is about one.

@@ -78,6 +78,8 @@ codes! {
         "This SKU was never received, adjusted or counted at this site.";
     UnknownItem = NOT_FOUND "unknown-item" final "Unknown item"
         "No item with this SKU is registered. Stock of an unregistered SKU may exist nevertheless.";
+    UnknownEvent = NOT_FOUND "unknown-event" final "Unknown event"
+        "The log has no decision at this position, or the API key is not for the site of it.";
     UnknownKey = NOT_FOUND "unknown-key" final "Unknown key"
         "No API key with this id was ever made.";
     MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" final "Method not allowed"
@@ -126,6 +128,8 @@ codes! {
         "The log no longer agrees with a checkpoint that was signed for it: history was changed or lost, or the data directory belongs to another ledger. No more checkpoints are signed for this partition. Keep log, data directory and checkpoints as they are, compare the log with a copy, and read docs/audit.md.";
     AuditUnavailable = SERVICE_UNAVAILABLE "audit-unavailable" retry "Audit unavailable"
         "There is no checkpoint or proof at the moment: this node has no key to sign with, or the tree of the partition is still being made, or what is asked for is newer than the last checkpoint. The detail says which. Commands and reads are not affected.";
+    EventsUnavailable = SERVICE_UNAVAILABLE "events-unavailable" retry "Events unavailable"
+        "This node is still reading the log, as after a start, or the log does not answer at the moment, or as many listen as may. Commands and reads are not affected. Send the request again after Retry-After, from the same cursor.";
     NotApplied = SERVICE_UNAVAILABLE "not-applied" retry "Not applied"
         "The command was not decided: it was given up while it waited, or the log does not answer and nothing new is taken. Nothing was recorded; send it again with the same key.";
     Overloaded = SERVICE_UNAVAILABLE "overloaded" retry "Overloaded"

@@ -22,7 +22,7 @@ use super::limits::{
     CONNECTION_WINDOW_BYTES, HEAD_BYTES_READ_MAX, HEADERS_MAX, Limits, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 use crate::http::edge::HEAD_BYTES_MAX;
-use crate::http::patience::Peer;
+use crate::http::patience::{Closing, Peer};
 use crate::tls::ServerTls;
 
 /// What the system keeps for a peer that has not taken it yet; it doubles this.
@@ -71,10 +71,10 @@ impl Shared {
     ) {
         let (limits, shutdown) = (self.limits, self.shutdown.clone());
         let service = {
-            let activity = activity.clone();
+            let (activity, closing) = (activity.clone(), Closing(self.shutdown.clone()));
             service_fn(move |request| {
                 let open = activity.open();
-                let answer = answer(self.router.clone(), request, peer, limits);
+                let answer = answer(self.router.clone(), request, peer, limits, closing.clone());
                 async move { Ok::<_, Infallible>(answer.await.map(|body| Answering { body, _open: open })) }
             })
         };
@@ -112,9 +112,11 @@ async fn answer(
     mut request: Request<Incoming>,
     peer: SocketAddr,
     limits: Limits,
+    closing: Closing,
 ) -> Response<Body> {
     request.extensions_mut().insert(Peer(peer));
     request.extensions_mut().insert(limits.patience);
+    request.extensions_mut().insert(closing);
     match router.oneshot(request.map(Body::new)).await {
         Ok(response) => response,
         Err(impossible) => match impossible {},

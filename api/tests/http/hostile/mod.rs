@@ -20,6 +20,7 @@ use stockledger_audit::verify::{Options, verify};
 use tokio::runtime::Runtime;
 
 use self::routes::{ROUTES, Route};
+use crate::keys::closed;
 use crate::support::{Answer, Service, get};
 
 const REQUESTS: u32 = 20_000;
@@ -37,7 +38,7 @@ struct Sent {
 impl Sent {
     /// Nothing where no HTTP library would send it.
     fn request(&self) -> Option<Request<Body>> {
-        let request = Request::builder().method(self.method).uri(&self.path);
+        let request = Request::builder().method(self.method).uri(&self.path).extension(closed());
         let add = |request: axum::http::request::Builder, (name, value): &(&'static str, Vec<u8>)| {
             request.header(*name, value.as_slice())
         };

@@ -89,6 +89,10 @@ pub(super) const ROUTES: &[Route] = &[
     read("/v1/audit/proof", &["position", "size"]),
     read("/v1/audit/consistency", &["partition", "from", "to"]),
     read("/v1/audit/key", &[]),
+    // Without `wait`, which does as it says.
+    read("/v1/events", &["after", "limit", "site", "sku", "order", "type"]),
+    read("/v1/events/stream", &["after", "site", "sku", "order", "type"]),
+    read("/v1/events/{position}", &["raw"]),
     read("/v1/keys", &[]),
     post(
         "/v1/keys",
