@@ -81,7 +81,7 @@ pub(crate) fn advance_parameters<'a>(
 
 /// Whether it is a hold that kept a checkpoint where it was expected to be. Its parameters: the version, the partition, the
 /// expected offset and the offset to go to.
-pub(crate) const IS_HELD: &str = "SELECT COUNT(*) FROM projection_checkpoints WHERE version = ? AND partition_id = ? AND next_offset = ? AND hold_until >= {now} AND hold_offset < ?";
+pub(crate) const IS_HELD: &str = "SELECT COUNT(*) FROM projection_checkpoints WHERE version = ? AND partition_id = ? AND next_offset = ? AND hold_until >= {now} - 1000000 AND hold_offset < ?";
 
 /// Remembers the highest version that there ever was, so that no number is used twice. Its parameters: the version, twice.
 pub(crate) const NOTE_HIGHEST: &str = "UPDATE projection_active SET highest = ? WHERE id = 1 AND highest < ?";

@@ -90,7 +90,9 @@ fn documentation(project: &mut Project) -> Result<()> {
 }
 
 fn tests(project: &mut Project) -> Result<()> {
-    let mut test = cargo(project.root, &["test", "--release", "--workspace", "--features", FEATURES]);
+    // One that fails does not hide the others.
+    let mut test =
+        cargo(project.root, &["test", "--release", "--workspace", "--features", FEATURES, "--no-fail-fast"]);
     if project.quick {
         say(&format!("tests in modules called `{SERVER_TESTS}`: left out by --quick"));
         return to_success(test.args(["--", "--skip", SERVER_TESTS]));
