@@ -39,7 +39,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 
 use crate::report::say;
-use crate::run::{cargo, to_success};
+use crate::run::{FEATURES, cargo, to_success};
 
 /// How long a round of the test command lasts, and with how many attempts at one SKU: long enough for one fault of each
 /// kind.
@@ -81,7 +81,9 @@ enum What {
 
 /// Performs an action of the command line.
 pub(crate) fn run(root: &'static Path, arguments: &Arguments) -> Result<()> {
-    to_success(&mut cargo(root, &["build", "--release", "--package", "stockledger"]))?;
+    // As the tests are built, so that nothing is compiled twice.
+    let build = ["build", "--release", "--workspace", "--features", FEATURES, "--bin", "stockledger"];
+    to_success(&mut cargo(root, &build))?;
     let seed = arguments.seed.unwrap_or_else(random::new_seed);
     match arguments.what {
         Some(What::HotSku { attempts }) => hot_sku::run(root, attempts),
