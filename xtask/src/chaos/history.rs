@@ -73,12 +73,13 @@ pub(crate) struct Entry {
 }
 
 /// Codes that promise that the request recorded nothing.
-const NOTHING: [&str; 6] = [
+const NOTHING: [&str; 7] = [
     "not-applied",
     "overloaded",
     "not-partition-owner",
     "partition-halted",
     "writer-recovering",
+    "keys-unread",
     "rate-limited",
 ];
 const UNKNOWN: [&str; 2] = ["outcome-unknown", "in-progress"];
