@@ -461,12 +461,8 @@ fn sort_and_dedup<K: Ord>(keys: &mut Vec<K>) {
 /// The order whose row an event changes. A refused command changes none.
 fn order_touched(event: &Event) -> Option<&OrderId> {
     match event {
-        Event::OrderPlaced(placed) => Some(&placed.order_id),
-        Event::OutOfStock(refused) => Some(&refused.order_id),
-        Event::OrderShipped(shipped) => Some(&shipped.order.order_id),
-        Event::OrderCancelled(cancelled) => Some(&cancelled.order.order_id),
-        Event::OrderReturned(returned) => Some(&returned.order.order_id),
-        _ => None,
+        Event::CommandRefused(_) => None,
+        event => event.order_id(),
     }
 }
 

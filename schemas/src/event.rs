@@ -351,6 +351,34 @@ pub struct CommandRefused {
     pub refusal: Refusal,
 }
 
+impl Event {
+    /// The order that it is about, accepted or not.
+    #[must_use]
+    pub const fn order_id(&self) -> Option<&OrderId> {
+        match self {
+            Self::OrderPlaced(placed) => Some(&placed.order_id),
+            Self::OutOfStock(refused) => Some(&refused.order_id),
+            Self::OrderShipped(shipped) => Some(&shipped.order.order_id),
+            Self::OrderCancelled(cancelled) => Some(&cancelled.order.order_id),
+            Self::OrderReturned(returned) => Some(&returned.order.order_id),
+            Self::CommandRefused(refused) => refused.order_id.as_ref(),
+            Self::SiteRegistered(_)
+            | Self::SiteRenamed(_)
+            | Self::SiteOpened(_)
+            | Self::ItemRegistered(_)
+            | Self::ItemUpdated(_)
+            | Self::NoteRecorded(_)
+            | Self::KeyCreated(_)
+            | Self::KeyRevoked(_)
+            | Self::StockReceived(_)
+            | Self::StockAdjusted(_)
+            | Self::StockCounted(_)
+            | Self::StockHeld(_)
+            | Self::HoldReleased(_) => None,
+        }
+    }
+}
+
 /// When the thing that a decision is about happened: what the caller said, or else when it was recorded.
 #[must_use]
 pub fn occurred_at(said: Option<Timestamp>, recorded_at: Timestamp) -> Timestamp {

@@ -71,33 +71,8 @@ impl Filter {
             && self
                 .order
                 .as_ref()
-                .is_none_or(|wanted| events.iter().any(|event| order_of(event) == Some(wanted)))
+                .is_none_or(|wanted| events.iter().any(|event| event.order_id() == Some(wanted)))
             && self.sku.as_ref().is_none_or(|wanted| events.iter().any(|event| is_about(event, wanted)))
-    }
-}
-
-/// The order that an event is about.
-fn order_of(event: &Event) -> Option<&OrderId> {
-    match event {
-        Event::OrderPlaced(placed) => Some(&placed.order_id),
-        Event::OutOfStock(refused) => Some(&refused.order_id),
-        Event::OrderShipped(shipped) => Some(&shipped.order.order_id),
-        Event::OrderCancelled(cancelled) => Some(&cancelled.order.order_id),
-        Event::OrderReturned(returned) => Some(&returned.order.order_id),
-        Event::CommandRefused(refused) => refused.order_id.as_ref(),
-        Event::SiteRegistered(_)
-        | Event::SiteRenamed(_)
-        | Event::SiteOpened(_)
-        | Event::ItemRegistered(_)
-        | Event::ItemUpdated(_)
-        | Event::NoteRecorded(_)
-        | Event::KeyCreated(_)
-        | Event::KeyRevoked(_)
-        | Event::StockReceived(_)
-        | Event::StockAdjusted(_)
-        | Event::StockCounted(_)
-        | Event::StockHeld(_)
-        | Event::HoldReleased(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use stockledger_schemas::event::{CountedLine, OutOfStock, RefusedLine};
-use stockledger_schemas::{Currency, CustomerId, Event, Level, OrderId, Quantity, Sku};
+use stockledger_schemas::{Currency, CustomerId, Event, Level, Quantity, Sku};
 
 use super::{Reason, Step};
 use crate::rows::TrailRow;
@@ -20,7 +20,7 @@ pub(super) fn add(step: &mut Step<'_>) -> Result<(), Reason> {
         site: step.site.clone(),
         seq: step.seq,
         kind: event.type_name(),
-        order_id: order_of(event).cloned(),
+        order_id: event.order_id().cloned(),
         recorded_at: decision.recorded_at,
         occurred_at: decision.occurred_at(),
         actor: context.actor.clone(),
@@ -33,18 +33,6 @@ pub(super) fn add(step: &mut Step<'_>) -> Result<(), Reason> {
     };
     step.view.add_trail(row);
     Ok(())
-}
-
-fn order_of(event: &Event) -> Option<&OrderId> {
-    match event {
-        Event::OrderPlaced(placed) => Some(&placed.order_id),
-        Event::OutOfStock(refused) => Some(&refused.order_id),
-        Event::OrderShipped(shipped) => Some(&shipped.order.order_id),
-        Event::OrderCancelled(cancelled) => Some(&cancelled.order.order_id),
-        Event::OrderReturned(returned) => Some(&returned.order.order_id),
-        Event::CommandRefused(refused) => refused.order_id.as_ref(),
-        _ => None,
-    }
 }
 
 /// A hold says why in its event; the context then need not.

@@ -99,12 +99,9 @@ fn is_refusal(decision: &Decision) -> bool {
 pub(crate) fn order_of(decision: &Decision) -> Option<(&SiteId, &OrderId)> {
     let Scope::Site(site) = &decision.scope else { return None };
     let order_id = decision.events.iter().find_map(|event| match event {
-        Event::OrderPlaced(placed) => Some(&placed.order_id),
-        Event::OrderShipped(shipped) => Some(&shipped.order.order_id),
-        Event::OrderCancelled(cancelled) => Some(&cancelled.order.order_id),
-        Event::OrderReturned(returned) => Some(&returned.order.order_id),
-        Event::CommandRefused(refused) => refused.order_id.as_ref(),
-        _ => None,
+        // Of an order that was never accepted nothing is resident.
+        Event::OutOfStock(_) => None,
+        event => event.order_id(),
     })?;
     Some((site, order_id))
 }
