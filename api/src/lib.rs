@@ -12,6 +12,7 @@ pub mod client;
 pub mod config;
 pub mod data_dir;
 pub mod feed;
+mod following;
 pub mod http;
 pub mod import;
 pub mod keys;

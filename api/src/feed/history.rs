@@ -9,9 +9,8 @@ use stockledger_log::{self as log, Log};
 use tokio::sync::{AcquireError, Semaphore};
 
 use super::recorded::{Recorded, admit_all};
+use crate::following::READ_RECORDS_MAX;
 
-/// Most records of one read.
-pub(super) const READ_RECORDS_MAX: usize = 256;
 /// How long to wait for records that the log is known to have.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
 

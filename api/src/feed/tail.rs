@@ -2,21 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
 
-use stockledger_chain::{Halt, State};
-use stockledger_log::{self as log, Causes, Log};
+use stockledger_chain::State;
+use stockledger_log::{Causes, Log};
 use stockledger_schemas::PartitionId;
 use tokio_util::sync::CancellationToken;
 
+use super::Options;
 use super::announce::Announcer;
 use super::recorded::{Recorded, admit_all};
-use super::{Options, history};
+use crate::following::{self, READ_PATIENCE, READ_RECORDS_MAX, RETRY_AFTER, Stop};
 
-/// How long one read waits for records; the log wakes it when one comes.
-const READ_PATIENCE: Duration = Duration::from_secs(1);
-/// How long to wait before trying a log again that does not answer.
-const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// A mark is kept each so many decisions, so that history can be read from there and not from the first record.
 const MARK_EVERY: u64 = 256;
 
@@ -154,24 +150,6 @@ struct Follower {
     state: Option<State>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Stop {
-    #[error(transparent)]
-    Log(#[from] log::Error),
-    #[error(transparent)]
-    Halted(#[from] Halt),
-    #[error("the partition has no genesis record")]
-    NoGenesis,
-    #[error("reading the log broke down, which is a fault of this program")]
-    Panicked(#[from] tokio::task::JoinError),
-}
-
-impl Stop {
-    const fn is_passing(&self) -> bool {
-        matches!(self, Self::Log(log::Error::Unavailable { .. }) | Self::NoGenesis)
-    }
-}
-
 impl Follower {
     async fn run(mut self) {
         while let Err(stop) = self.follow().await {
@@ -205,7 +183,7 @@ impl Follower {
                 self.tail.write().reach.is_level = true;
                 self.announcer.tell();
             }
-            let records = reader.next(history::READ_RECORDS_MAX, READ_PATIENCE).await?;
+            let records = reader.next(READ_RECORDS_MAX, READ_PATIENCE).await?;
             if records.is_empty() {
                 continue;
             }
@@ -223,9 +201,7 @@ impl Follower {
     }
 
     async fn genesis(&self) -> Result<State, Stop> {
-        let partition = self.tail.partition;
-        let genesis = self.log.fetch(partition.0, 0).await?.ok_or(Stop::NoGenesis)?;
-        let state = State::begin(&genesis.value, partition)?;
+        let state = following::genesis(self.log.as_ref(), self.tail.partition).await?;
         self.tail.write().marks.push(state);
         Ok(state)
     }

@@ -4,19 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stockledger_chain::{Halt, State, Verdict, admit};
-use stockledger_log::{self as log, Causes, Log, StoredRecord};
+use stockledger_log::{Causes, Log, StoredRecord};
 use stockledger_schemas::{Decision, KeyId, PartitionId, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::following::{self, READ_PATIENCE, READ_RECORDS_MAX, RETRY_AFTER, Stop};
 use crate::keys::{Identified, Key, Known, Token};
-
-/// Most records of one read: well below a millisecond of work, and a second of it for a million of them.
-const READ_RECORDS_MAX: usize = 256;
-/// How long one read waits for records; the log wakes it when one comes.
-const READ_PATIENCE: Duration = Duration::from_secs(1);
-/// How long to wait before trying a log again that does not answer.
-const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// A cheap handle to what this node knows. The task ends when the last handle is dropped or it is cancelled.
 #[derive(Debug, Clone)]
@@ -120,24 +114,6 @@ struct Follower {
     state: Option<State>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Stop {
-    #[error(transparent)]
-    Log(#[from] log::Error),
-    #[error(transparent)]
-    Halted(#[from] Halt),
-    #[error("the partition has no genesis record")]
-    NoGenesis,
-    #[error("reading the keys broke down, which is a fault of this program")]
-    Panicked(#[from] tokio::task::JoinError),
-}
-
-impl Stop {
-    const fn is_passing(&self) -> bool {
-        matches!(self, Self::Log(log::Error::Unavailable { .. }) | Self::NoGenesis)
-    }
-}
-
 impl Follower {
     async fn run(mut self) {
         while let Err(stop) = self.follow().await {
@@ -171,10 +147,7 @@ impl Follower {
         let end = self.log.bounds(partition.0).await?.end;
         let mut state = match self.state {
             Some(state) => state,
-            None => {
-                let genesis = self.log.fetch(partition.0, 0).await?.ok_or(Stop::NoGenesis)?;
-                State::begin(&genesis.value, partition)?
-            }
+            None => following::genesis(self.log.as_ref(), partition).await?,
         };
         let mut reader = self.log.reader(partition.0, state.next_offset).await?;
         loop {
