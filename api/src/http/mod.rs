@@ -41,6 +41,8 @@ mod server;
 mod sites;
 mod stock;
 mod stock_levels;
+#[path = "../ui/mod.rs"]
+mod ui;
 
 use std::sync::Arc;
 
@@ -194,6 +196,7 @@ fn all_routes() -> Routes {
         .and(operation::routes())
         .and(projections::routes())
         .and(problem::pages::routes())
+        .and(ui::routes())
 }
 
 /// Every route of the service, with what it needs.

@@ -23,4 +23,5 @@ mod orders;
 mod past;
 mod reads;
 mod slow;
+mod ui;
 mod versions;
