@@ -13,6 +13,7 @@ mod orders;
 mod past;
 mod past_orders;
 mod stock;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -25,6 +26,7 @@ use stockledger_schemas::{PartitionId, Position, SiteId};
 pub use self::explain::{NEWEST_MAX, RESERVATIONS_MAX};
 pub use self::movements::{Direction, MovementKey};
 pub use self::past::{Axis, Point, Then};
+pub use self::summary::{DESCRIBED_MAX, SiteStock};
 pub use self::wait::Waited;
 use crate::progress::{Activity, Progress};
 use crate::read;

@@ -104,6 +104,14 @@ impl Past {
         past.map_or_else(String::new, |past| format!("{:?} {}", past.axis, past.moment))
     }
 
+    /// The question as people read it.
+    pub(super) fn in_words(self) -> String {
+        match self.axis {
+            Axis::Recorded => format!("{}, as recorded then", self.moment),
+            Axis::Occurred => format!("{}, as it happened", self.moment),
+        }
+    }
+
     /// What the answer says of it: on the axis of what happened, until when.
     pub(super) const fn told(self) -> Option<Occurred> {
         match (self.axis, self.moment) {

@@ -101,8 +101,13 @@ impl List {
         respond(None, &self.body(data, next, past.and_then(Past::told)))
     }
 
+    /// The cursor of the page that begins there.
+    pub(super) fn cursor(&self, next: Option<&impl Key>) -> Option<String> {
+        next.map(|key| cursor::write(&self.0, key))
+    }
+
     fn body<'a, T, M>(&self, data: &'a [T], next: Option<&impl Key>, more: M) -> Body<'a, T, M> {
-        let next_cursor = next.map(|key| cursor::write(&self.0, key));
+        let next_cursor = self.cursor(next);
         Body { data, has_more: next_cursor.is_some(), next_cursor, more }
     }
 }

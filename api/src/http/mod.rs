@@ -42,6 +42,8 @@ mod server;
 mod sites;
 mod stock;
 mod stock_levels;
+#[path = "../ui/mod.rs"]
+mod ui;
 
 use std::sync::Arc;
 
@@ -218,6 +220,7 @@ fn all_routes() -> Routes {
         .and(operation::routes())
         .and(projections::routes())
         .and(problem::pages::routes())
+        .and(ui::routes())
 }
 
 /// Every route of the service, with what it needs.

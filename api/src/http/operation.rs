@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::header::VARY;
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 use serde_json::json;
 use stockledger_projections::{Activity, Status};
@@ -30,8 +31,13 @@ pub(super) fn routes() -> Routes {
         .get("/v1/info", Access::AnyKey, info)
 }
 
+/// The dashboard for people, a list of addresses for whoever has no browser.
 async fn front(headers: HeaderMap) -> Response {
+    if page::accepts_html(&headers) {
+        return ([(VARY, "accept")], Redirect::to("/ui")).into_response();
+    }
     let links = [
+        ("/ui", "the dashboard, in a browser"),
         ("/v1/info", "what this node is"),
         ("/v1/sites", "sites"),
         ("/v1/items", "items"),
@@ -57,9 +63,9 @@ pub(super) struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     partition: Option<PartitionId>,
     ready: bool,
-    state: &'static str,
+    pub(super) state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<Position>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +104,7 @@ async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
     }
 }
 
-fn writer_check(status: &PartitionStatus) -> Check {
+pub(super) fn writer_check(status: &PartitionStatus) -> Check {
     let (state, code, reason) = match &status.writer {
         WriterState::Leading => ("leading", Code::WriterRecovering, None),
         WriterState::Recovering => ("recovering", Code::WriterRecovering, None),

@@ -107,7 +107,7 @@ impl Input for ReturnBody {
     }
 }
 
-fn unknown_order(order_id: &OrderId) -> Problem {
+pub(super) fn unknown_order(order_id: &OrderId) -> Problem {
     Problem::new(Code::UnknownOrder, format!("no order {order_id} was ever placed at this site"))
 }
 

@@ -13,17 +13,19 @@ pub(super) struct Page {
 
 /// The page as HTML where the request accepts that, else as plain text.
 pub(super) fn respond(headers: &HeaderMap, page: &Page) -> Response {
-    let accepts_html = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    let (media_type, text) = if accepts_html {
+    let (media_type, text) = if accepts_html(headers) {
         ("text/html; charset=utf-8", page.html())
     } else {
         ("text/plain; charset=utf-8", page.plain())
     };
     let vary = (header::VARY, HeaderValue::from_static("accept"));
     ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type)), vary], text).into_response()
+}
+
+/// A browser says `text/html` by name; a program that takes anything does not.
+pub(super) fn accepts_html(headers: &HeaderMap) -> bool {
+    let mut accepts = headers.get_all(header::ACCEPT).iter();
+    accepts.any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
 }
 
 impl Page {

@@ -196,7 +196,7 @@ fn refused(error: versions::Error) -> Problem {
     }
 }
 
-fn failed(error: rebuild::Error) -> Problem {
+pub(super) fn failed(error: rebuild::Error) -> Problem {
     match error {
         rebuild::Error::Running(_) => Problem::new(Code::InProgress, error.to_string()),
         rebuild::Error::Store(store::Error::NoSuchVersion(_)) => {

@@ -51,7 +51,11 @@ impl Reader {
     }
 }
 
-async fn wait_for(queries: &Queries, positions: &[Position], wait: Duration) -> Result<(), Problem> {
+pub(super) async fn wait_for(
+    queries: &Queries,
+    positions: &[Position],
+    wait: Duration,
+) -> Result<(), Problem> {
     match queries.wait_for(positions, Instant::now() + wait).await? {
         Waited::Reached => Ok(()),
         Waited::Halted { partition, reason } => {

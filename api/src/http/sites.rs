@@ -3,7 +3,7 @@
 use axum::response::Response;
 use stockledger_domain::Command;
 use stockledger_domain::command::{OpenSite, RecordNote};
-use stockledger_projections::views::Site;
+use stockledger_projections::views::{Page, Site};
 use stockledger_schemas::{KeyScope, Name, Reason, Scope, SiteId};
 
 use crate::http::access::{Access, Caller, Routes};
@@ -68,6 +68,20 @@ async fn list(
     }
     let answer = reader.0.sites(after.as_ref(), limit.get()).await?;
     list.respond(&answer.at, &answer.value)
+}
+
+/// A page of the sites that the caller sees, and the site behind which the next one begins.
+pub(super) async fn page(
+    caller: &Caller,
+    reader: &Reader,
+    after: Option<&SiteId>,
+    limit: u32,
+) -> Result<(Vec<Site>, Option<SiteId>), Problem> {
+    if let Some(sites) = caller.sites() {
+        return some_of(sites, after, limit, reader).await;
+    }
+    let Page { data, next } = reader.0.sites(after, limit).await?.value;
+    Ok((data, next))
 }
 
 /// A page of those that the caller sees, and the site behind which the next one begins. They are looked up one by one, so

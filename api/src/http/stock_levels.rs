@@ -26,7 +26,7 @@ pub(super) fn routes() -> Routes {
         .get("/v1/sites/{site}/stock/{sku}/explain", audit, explain)
 }
 
-fn unknown_stock(site: &SiteId, sku: &Sku) -> Problem {
+pub(super) fn unknown_stock(site: &SiteId, sku: &Sku) -> Problem {
     Problem::new(Code::UnknownStock, format!("{sku} was never seen at site {site}"))
 }
 

@@ -216,10 +216,22 @@ fn every_route_says_what_it_needs_in_a_way_that_fits_its_path() {
     for Route { method, path, access } in http::routes() {
         assert!(seen.insert(format!("{method} {path}")), "{method} {path} is there twice");
         match access {
-            Access::AtSite(_) => assert!(path.starts_with("/v1/sites/{site}"), "{method} {path}"),
+            Access::AtSite(_) => {
+                let is_at_site =
+                    ["/v1/sites/{site}", "/ui/sites/{site}"].iter().any(|at| path.starts_with(at));
+                assert!(is_at_site, "{method} {path}");
+            }
             Access::OwnSites(_) => assert!(!path.contains("{site}"), "{method} {path}"),
             Access::Open => {
-                let open = ["/", "/livez", "/readyz", "/problems", "/problems/{code}"];
+                let open = [
+                    "/",
+                    "/livez",
+                    "/readyz",
+                    "/problems",
+                    "/problems/{code}",
+                    "/ui/style.css",
+                    "/ui/icon.svg",
+                ];
                 assert!(open.contains(&path), "{method} {path} is open to everybody");
             }
             Access::AllSites(_) | Access::AnyKey => {}

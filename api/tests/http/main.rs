@@ -25,4 +25,5 @@ mod orders;
 mod past;
 mod reads;
 mod slow;
+mod ui;
 mod versions;

@@ -95,7 +95,7 @@ fn site_of(moment: &Moment, mut fields: Fields) -> Result<Site> {
     })
 }
 
-fn item_of(moment: &Moment, mut fields: Fields) -> Result<Item> {
+pub(super) fn item_of(moment: &Moment, mut fields: Fields) -> Result<Item> {
     Ok(Item {
         sku: fields.text()?,
         name: fields.text()?,

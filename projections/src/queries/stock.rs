@@ -11,7 +11,7 @@ use crate::rows::StockRow;
 use crate::store::Error;
 use crate::views::{Answer, AsOf, HeldByReason, KnownSite, Page, StockLevel};
 
-const COLUMNS: &str = "s.site, s.sku, s.on_hand, s.reserved, s.held_damaged, s.held_quality_control, \
+pub(super) const COLUMNS: &str = "s.site, s.sku, s.on_hand, s.reserved, s.held_damaged, s.held_quality_control, \
                        s.held_safety_stock, s.held_other, s.first_seq, s.first_occurred_at, s.seq";
 
 impl Queries {
@@ -109,7 +109,7 @@ impl Moment {
     }
 }
 
-fn level_now(row: StockRow, at: &AsOf) -> StockLevel {
+pub(super) fn level_now(row: StockRow, at: &AsOf) -> StockLevel {
     let balances = Balances { on_hand: row.on_hand, reserved: row.reserved, held: row.held };
     level(row.site, row.sku, balances, at.clone())
 }

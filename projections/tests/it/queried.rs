@@ -283,3 +283,57 @@ async fn answers_go_on_across_a_switch() {
     assert_eq!(queries.stock_level(&site, &id("A")).await.unwrap(), before);
     assert_eq!(queries.positions().await.unwrap()[0].position, ledger.head(PartitionId(0)));
 }
+
+#[tokio::test]
+async fn a_site_is_summed_up_as_its_levels_and_orders_are() {
+    let (_store, queries) = projected(&shop()).await;
+    let shop = known(&queries, "shop").await;
+    let levels = queries.stock_levels(&shop, None, 100).await.unwrap().value.data;
+    let sum =
+        |number: fn(&stockledger_projections::views::StockLevel) -> i64| levels.iter().map(number).sum();
+    let stock = queries.site_stock(&shop).await.unwrap();
+    let expected = stockledger_projections::queries::SiteStock {
+        items: i64::try_from(levels.len()).unwrap(),
+        on_hand: sum(|level| level.on_hand),
+        reserved: sum(|level| level.reserved),
+        held: sum(|level| level.held),
+        available: sum(|level| level.available),
+    };
+    assert_eq!(stock.value, expected);
+    assert_eq!((stock.value.on_hand, stock.value.reserved, stock.value.held), (12, 2, 2));
+    let open = [OrderStatus::Placed, OrderStatus::PartiallyShipped];
+    let count = async |statuses: &[OrderStatus], bound| {
+        queries.count_orders(&shop, statuses, bound).await.unwrap().value
+    };
+    assert_eq!(count(&open, 10).await, 1);
+    assert_eq!(count(&[OrderStatus::Refused], 10).await, 1);
+    assert_eq!(count(&[OrderStatus::PartiallyShipped, OrderStatus::Refused], 1).await, 1);
+    assert_eq!(count(&[OrderStatus::Cancelled], 10).await, 0);
+}
+
+#[tokio::test]
+async fn what_runs_low_is_found_by_what_is_available() {
+    let (_store, queries) = projected(&shop()).await;
+    let shop = known(&queries, "shop").await;
+    let low = async |available_max, after: Option<&str>, limit| {
+        let after = after.map(|sku| sku.parse().unwrap());
+        let page = queries.low_stock(&shop, available_max, after.as_ref(), limit).await.unwrap().value;
+        let skus: Vec<String> = page.data.iter().map(|level| level.sku.to_string()).collect();
+        (skus, page.next.map(|sku| sku.to_string()))
+    };
+    // A: 7 on hand, 2 held; B: 5 on hand, 2 reserved.
+    assert_eq!(low(2, None, 9).await, (vec![], None));
+    assert_eq!(low(3, None, 9).await, (vec!["B".to_owned()], None));
+    assert_eq!(low(5, None, 1).await, (vec!["A".to_owned()], Some("A".to_owned())));
+    assert_eq!(low(5, Some("A"), 1).await, (vec!["B".to_owned()], None));
+}
+
+#[tokio::test]
+async fn items_are_described_many_at_once() {
+    let (_store, queries) = projected(&shop()).await;
+    let skus = ["A", "B"].map(|sku| sku.parse().unwrap());
+    let described = queries.items_described(&skus).await.unwrap();
+    assert_eq!(described.len(), 1);
+    assert_eq!(described[&skus[0]].name.as_str(), "Äpfel");
+    assert!(queries.items_described(&[]).await.unwrap().is_empty());
+}

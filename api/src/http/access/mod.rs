@@ -9,7 +9,7 @@ mod guard;
 
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::MethodRouter;
 use stockledger_schemas::KeyScope;
 
@@ -18,7 +18,7 @@ pub use self::guard::Gate;
 
 use crate::http::App;
 use crate::http::command::{Input, command};
-use crate::http::rate;
+use crate::http::{rate, ui};
 
 /// What a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,16 @@ pub struct Route {
 }
 
 /// The routes of a resource.
-pub(super) struct Routes(Vec<(Route, MethodRouter<App>)>);
+pub(super) struct Routes(Vec<(Route, Face, MethodRouter<App>)>);
+
+/// Who the answers of a route are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Face {
+    /// Programs.
+    Program,
+    /// People, who are told of problems by pages.
+    Person,
+}
 
 impl Routes {
     pub(super) const fn new() -> Self {
@@ -104,7 +113,15 @@ impl Routes {
     }
 
     fn add(mut self, method: Method, path: &'static str, access: Access, handler: MethodRouter<App>) -> Self {
-        self.0.push((Route { method, path, access }, handler));
+        self.0.push((Route { method, path, access }, Face::Program, handler));
+        self
+    }
+
+    /// The same routes for people.
+    pub(super) fn for_people(mut self) -> Self {
+        for (_, face, _) in &mut self.0 {
+            *face = Face::Person;
+        }
         self
     }
 
@@ -115,16 +132,23 @@ impl Routes {
 
     /// What was declared.
     pub(super) fn declared(self) -> Vec<Route> {
-        self.0.into_iter().map(|(route, _)| route).collect()
+        self.0.into_iter().map(|(route, ..)| route).collect()
     }
 
     /// The routes, each guarded by what it needs.
     pub(super) fn guarded(self, app: &App) -> axum::Router<App> {
-        self.0.into_iter().fold(axum::Router::new(), |router, (Route { path, access, .. }, handler)| {
+        self.0.into_iter().fold(axum::Router::new(), |router, (Route { path, access, .. }, face, handler)| {
             let door = guard::Door { app: app.clone(), access };
             // The guard stands outside: only behind it is it known whose requests are counted.
             let limited = handler.route_layer(from_fn_with_state(app.clone(), rate::limit));
-            router.route(path, limited.route_layer(from_fn_with_state(door, guard::guard)))
+            let guarded = limited.route_layer(from_fn_with_state(door, guard::guard));
+            router.route(
+                path,
+                match face {
+                    Face::Program => guarded,
+                    Face::Person => guarded.route_layer(from_fn(ui::dress)),
+                },
+            )
         })
     }
 }

@@ -78,6 +78,23 @@ pub(super) struct Document<'a> {
     checks: &'a [Check],
 }
 
+impl Document<'_> {
+    /// What is wrong with this request and what to do.
+    pub(super) const fn detail(&self) -> &str {
+        self.detail
+    }
+
+    /// What stands beside the detail, one line for each.
+    pub(super) fn more(&self) -> Vec<String> {
+        let errors = self.errors.iter().filter(|error| *error.to_string() != *self.detail);
+        let errors = errors.map(ToString::to_string);
+        let short = self.shortages.iter().map(|Shortage { sku, requested, available }| {
+            format!("{sku}: {requested} requested, {available} available")
+        });
+        errors.chain(short).collect()
+    }
+}
+
 impl Problem {
     /// A problem of this kind; `detail` says what is wrong with this request and what to do.
     #[must_use]
@@ -224,7 +241,7 @@ impl Problem {
         response
     }
 
-    fn set_headers(&self, headers: &mut HeaderMap) {
+    pub(super) fn set_headers(&self, headers: &mut HeaderMap) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(seconds) = self.0.retry_after_s.or(self.0.code.retry_after_s()) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

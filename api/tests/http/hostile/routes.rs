@@ -27,11 +27,25 @@ const fn post(path: &'static str, body: &'static str) -> Route {
 }
 
 const PAGE: &[&str] = &["limit", "cursor"];
+const UI_PAGE: &[&str] = &["limit", "cursor", "format"];
 const PAST: &[&str] = &["as_of", "axis"];
 const PAST_PAGE: &[&str] = &["limit", "cursor", "as_of", "axis"];
 
 pub(super) const ROUTES: &[Route] = &[
     read("/", &[]),
+    read("/ui", &[]),
+    read("/ui/projections", &[]),
+    read("/ui/audit", &[]),
+    read("/ui/style.css", &[]),
+    read("/ui/icon.svg", &[]),
+    read("/ui/sites", UI_PAGE),
+    read("/ui/items", UI_PAGE),
+    read("/ui/items/{sku}", UI_PAGE),
+    read("/ui/sites/{site}", &[]),
+    read("/ui/sites/{site}/stock", &["sku", "available", "as_of", "axis", "limit", "cursor", "format"]),
+    read("/ui/sites/{site}/stock/{sku}", &["as_of", "axis", "limit", "cursor", "format"]),
+    read("/ui/sites/{site}/orders", &["status", "order_id", "limit", "cursor", "format"]),
+    read("/ui/sites/{site}/orders/{order_id}", &["format"]),
     read("/livez", &[]),
     read("/readyz", &[]),
     read("/v1/info", &[]),

@@ -1,0 +1,63 @@
+//! Problems as pages: who came with a browser gets HTML, every program the document that all routes answer with.
+
+use askama::Template;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::http::edge::RequestId;
+use crate::http::page::accepts_html;
+use crate::http::problem::{Code, Problem};
+use crate::http::ui::frame::{Frame, Section, set_headers};
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    frame: Frame,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    /// What more there is to say, one line each.
+    more: Vec<String>,
+    request_id: &'a str,
+    is_retryable: bool,
+    /// Where to try again.
+    path: &'a str,
+}
+
+/// Stands around every page, outside of its guard.
+pub(in crate::http) async fn dress(request: Request, next: Next) -> Response {
+    if !accepts_html(request.headers()) {
+        return next.run(request).await;
+    }
+    let id = request.extensions().get::<RequestId>().cloned();
+    let path = request.uri().path_and_query().map_or_else(String::new, |path| path.as_str().to_owned());
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let id = id.as_ref().map_or("", RequestId::as_str);
+    problem.log_cause(id, &path);
+    dressed(&problem, id, &path)
+}
+
+fn dressed(problem: &Problem, request_id: &str, path: &str) -> Response {
+    let document = problem.document(request_id, path);
+    let code = problem.code();
+    let template = ProblemPage {
+        frame: Frame::new(code.title(), Section::Overview),
+        status: code.status().as_u16(),
+        code: code.as_str(),
+        detail: document.detail(),
+        more: document.more(),
+        request_id,
+        is_retryable: code.is_retryable(),
+        path: if code == Code::Unauthenticated { "" } else { path },
+    };
+    let mut response = match template.render() {
+        Ok(html) => (code.status(), html).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    problem.set_headers(response.headers_mut());
+    set_headers(response.headers_mut());
+    response
+}

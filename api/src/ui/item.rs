@@ -1,0 +1,295 @@
+//! `/ui/sites/{site}/stock/{sku}`: one item at a site, its history, and why its level is what it is.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use stockledger_projections::views::{Explanation, KnownSite, Movement, Page, Part, StockLevel};
+use stockledger_projections::{Axis, Direction, MovementKey};
+use stockledger_schemas::{KeyScope, Reference, SiteId, Sku};
+
+use crate::http::App;
+use crate::http::access::{Access, Caller, Routes};
+use crate::http::as_of::Past;
+use crate::http::list::{Limit, List};
+use crate::http::problem::{Code, Problem};
+use crate::http::read::Reader;
+use crate::http::segments::{Parameters, Segments};
+use crate::http::stock_levels::unknown_stock;
+use crate::http::ui::age::Age;
+use crate::http::ui::chart::{self, History};
+use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::frame::{Frame, Tabs, page, site_path_of};
+use crate::http::ui::query::{Picked, filled};
+use crate::http::ui::text::{Change, Number, When, sentence};
+
+/// Movements that the chart shows at most.
+const CHARTED_MAX: u32 = 500;
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/ui/sites/{site}/stock/{sku}", Access::AtSite(KeyScope::StockRead), show)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[serde(default, deserialize_with = "filled")]
+    as_of: Option<Picked>,
+    axis: Option<Axis>,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+    format: Option<Format>,
+}
+
+#[derive(Template)]
+#[template(path = "item.html")]
+struct ItemPage {
+    frame: Frame,
+    tabs: Tabs,
+    sku: String,
+    unit: String,
+    everywhere: String,
+    on_hand: Number,
+    reserved: Number,
+    held: Number,
+    available: Number,
+    held_by: Vec<(&'static str, Number)>,
+    /// Absent where the caller may not see who did what.
+    audit: Option<Audit>,
+}
+
+/// What moved and why, which tells who did it.
+struct Audit {
+    history: Option<History>,
+    explained: Option<Explained>,
+    movements: Vec<MovementRow>,
+    feeds: Feeds,
+}
+
+struct Explained {
+    adds_up: bool,
+    parts: Vec<PartRow>,
+    sum: [Number; 3],
+    reserved_orders: Number,
+    reservations: Vec<ReservationRow>,
+}
+
+struct PartRow {
+    what: String,
+    reason: String,
+    movements: Number,
+    orders: Number,
+    delta: [Change; 3],
+    last: Option<When>,
+}
+
+struct ReservationRow {
+    order_id: String,
+    path: String,
+    quantity: Number,
+    at: When,
+}
+
+struct MovementRow {
+    position: String,
+    what: String,
+    at: When,
+    recorded_at: When,
+    delta: [Change; 3],
+    on_hand: Number,
+    order: Option<(String, String)>,
+    actor: String,
+    why: String,
+}
+
+async fn show(
+    State(app): State<App>,
+    Segments((site, sku)): Segments<(SiteId, Sku)>,
+    Parameters(asked): Parameters<Asked>,
+    caller: Caller,
+    reader: Reader,
+) -> Result<Response, Problem> {
+    let past = Past::of(asked.as_of.map(|picked| picked.0), asked.axis)?;
+    let known = reader.site(&site).await?;
+    let level = match past {
+        None => reader.0.stock_level(&known, &sku).await?,
+        Some(past) => reader.0.stock_level_then(&known, &sku, past.at(&known)?).await?,
+    };
+    let level = level.ok_or_else(|| unknown_stock(&site, &sku))?;
+    let may_audit = caller.check(Access::AtSite(KeyScope::AuditRead), Some(&site));
+    if let Some(format) = asked.format {
+        may_audit?;
+        let (movements, _) = asked.movements(&known, &sku, &reader).await?;
+        return feed::rows(format, &movements);
+    }
+    let item = reader.0.item(&sku).await?.map(|answer| answer.value);
+    let unit = item.as_ref().map_or_else(String::new, |item| item.unit.to_string());
+    let audit = match may_audit {
+        Ok(()) => Some(audit(&known, &sku, (&asked, past), &unit, &reader).await?),
+        Err(_) => None,
+    };
+    let age = past.map_or_else(|| Age::of(&app, &level.at), |past| Age::of_past(&level.at, past));
+    let title = item.map_or_else(|| sku.to_string(), |item| item.name.to_string());
+    page(&ItemPage {
+        frame: Frame::at_site(title, &site).aged(age),
+        tabs: Tabs::stock(&site),
+        everywhere: format!("/ui/items/{}", crate::text::segment(sku.as_str())),
+        sku: sku.to_string(),
+        unit,
+        on_hand: Number(level.on_hand),
+        reserved: Number(level.reserved),
+        held: Number(level.held),
+        available: Number(level.available),
+        held_by: held_by(&level),
+        audit,
+    })
+}
+
+fn held_by(level: &StockLevel) -> Vec<(&'static str, Number)> {
+    let held = level.held_by_reason;
+    let all = [
+        ("damaged", held.damaged),
+        ("quality control", held.quality_control),
+        ("safety stock", held.safety_stock),
+        ("other", held.other),
+    ];
+    all.into_iter().filter(|(_, held)| *held != 0).map(|(reason, held)| (reason, Number(held))).collect()
+}
+
+impl Asked {
+    async fn movements(
+        &self,
+        known: &KnownSite,
+        sku: &Sku,
+        reader: &Reader,
+    ) -> Result<(Vec<Movement>, Option<String>), Problem> {
+        // The cursors are those of the JSON route, which lists the same.
+        let list = List::new("movements", &[known.site.as_str(), sku.as_str(), "newest"]);
+        let after = list.begin::<MovementKey>(self.cursor.as_deref())?;
+        let answer = reader.0.movements(known, sku, Direction::NewestFirst, after, self.limit.get()).await?;
+        let Page { data, next } = answer.value;
+        let next = list.cursor(next.as_ref());
+        Ok((data, next))
+    }
+}
+
+async fn audit(
+    known: &KnownSite,
+    sku: &Sku,
+    (asked, past): (&Asked, Option<Past>),
+    unit: &str,
+    reader: &Reader,
+) -> Result<Audit, Problem> {
+    let (movements, next) = asked.movements(known, sku, reader).await?;
+    let charted = reader.0.movements(known, sku, Direction::NewestFirst, None, CHARTED_MAX).await?.value;
+    let oldest_first: Vec<&Movement> = charted.data.iter().rev().collect();
+    let explanation = match past.map(|past| past.point(known)) {
+        None => reader.0.explain(known, sku, None).await?,
+        Some(Ok(point)) => reader.0.explain(known, sku, Some(point)).await?,
+        // By occurrence there are levels, but no explanations of them.
+        Some(Err(problem)) if problem.code() == Code::MalformedRequest => None,
+        Some(Err(problem)) => return Err(problem),
+    };
+    let path = site_path_of(&known.site, "stock", sku.as_str());
+    let (limit, cursor) = (asked.limit.get().to_string(), asked.cursor.as_deref().unwrap_or_default());
+    let parameters = [("limit", limit.as_str()), ("cursor", cursor)];
+    Ok(Audit {
+        history: chart::history(&oldest_first, charted.next.is_none(), unit),
+        explained: explanation.as_ref().map(explained),
+        feeds: Feeds::new((movements.len(), "movements"), &path, &parameters, next.as_deref()),
+        movements: movements.iter().map(|movement| movement_row(&known.site, movement)).collect(),
+    })
+}
+
+fn explained(explanation: &Explanation) -> Explained {
+    let Explanation { level, adds_up, sums, opening, parts, reservations, .. } = explanation;
+    let opening = (opening.movements > 0).then_some(opening);
+    let reservation = |one: &stockledger_projections::views::Reservation| ReservationRow {
+        order_id: one.order_id.to_string(),
+        path: site_path_of(&level.site, "orders", one.order_id.as_str()),
+        quantity: Number(one.quantity),
+        at: When(one.placed.recorded_at),
+    };
+    Explained {
+        adds_up: *adds_up,
+        parts: opening.into_iter().chain(parts).map(part_row).collect(),
+        sum: [sums.on_hand, sums.reserved, sums.held].map(Number),
+        reserved_orders: Number::of(reservations.orders),
+        reservations: reservations.oldest.iter().map(reservation).collect(),
+    }
+}
+
+fn part_row(part: &Part) -> PartRow {
+    PartRow {
+        what: sentence(&part.kind),
+        reason: part.reason.map_or_else(String::new, |reason| sentence(reason.as_str())),
+        movements: Number::of(part.movements),
+        orders: Number::of(part.orders),
+        delta: [part.delta.on_hand, part.delta.reserved, part.delta.held].map(Change),
+        last: part.last.map(|place| When(place.recorded_at)),
+    }
+}
+
+fn movement_row(site: &SiteId, movement: &Movement) -> MovementRow {
+    let Movement { delta, order_id, .. } = movement;
+    MovementRow {
+        position: movement.position.to_string(),
+        what: sentence(&movement.kind),
+        at: When(movement.occurred_at),
+        recorded_at: When(movement.recorded_at),
+        delta: [delta.on_hand, delta.reserved, delta.held].map(Change),
+        on_hand: Number(movement.after.on_hand),
+        order: order_id.as_ref().map(|id| (id.to_string(), site_path_of(site, "orders", id.as_str()))),
+        actor: movement.actor.to_string(),
+        why: why(
+            movement.reason.map(|reason| reason.as_str()),
+            movement.note.as_ref().map(|note| note.as_str()),
+            movement.reference.as_ref(),
+        ),
+    }
+}
+
+/// Reason, note and document in one line.
+pub(super) fn why(reason: Option<&str>, note: Option<&str>, reference: Option<&Reference>) -> String {
+    let reason = reason.map(sentence);
+    let note = note.map(ToOwned::to_owned);
+    let reference = reference.map(|reference| format!("{} {}", reference.kind, reference.id));
+    [reason, note, reference].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+impl Row for Movement {
+    const NAMES: &'static [&'static str] = &[
+        "position",
+        "line",
+        "type",
+        "reason",
+        "on_hand_change",
+        "reserved_change",
+        "held_change",
+        "on_hand",
+        "reserved",
+        "held",
+        "order_id",
+        "occurred_at",
+        "recorded_at",
+        "actor",
+        "note",
+        "reference_type",
+        "reference_id",
+    ];
+
+    fn cells(&self) -> Vec<Cell> {
+        let (delta, after) = (self.delta, self.after);
+        let mut cells = vec![Cell::plain(self.position), Cell::plain(self.line), Cell::plain(&self.kind)];
+        cells.push(Cell::maybe(self.reason.map(|reason| reason.as_str())));
+        let numbers = [delta.on_hand, delta.reserved, delta.held, after.on_hand, after.reserved, after.held];
+        cells.extend(numbers.map(Cell::plain));
+        cells.push(Cell::maybe(self.order_id.as_ref()));
+        cells.extend([self.occurred_at, self.recorded_at].map(Cell::plain));
+        cells.extend([Cell::text(&self.actor), Cell::maybe(self.note.as_ref())]);
+        cells.push(Cell::maybe(self.reference.as_ref().map(|reference| &reference.kind)));
+        cells.push(Cell::maybe(self.reference.as_ref().map(|reference| &reference.id)));
+        cells
+    }
+}

@@ -1,0 +1,42 @@
+//! The dashboard: the same answers as the JSON, as pages that need no script.
+//!
+//! A page asks [`Queries`](stockledger_projections::Queries) what the JSON routes ask, with the rights of the JSON routes,
+//! and shows the same views. Absent on purpose: rules of the business, SQL, scripts, and anything from another host.
+//!
+//! Start reading at [`routes`], then `frame.rs` for what all pages have in common, then `dress.rs` for what happens to a
+//! problem on its way to a browser. Mounted by the http module, whose routes and extractors it works with.
+
+mod age;
+mod assets;
+mod audit;
+mod chart;
+mod dress;
+mod feed;
+mod frame;
+mod item;
+mod items;
+mod levels;
+mod order;
+mod orders;
+mod overview;
+mod projections;
+mod query;
+mod sites;
+mod text;
+
+pub(super) use self::dress::dress;
+
+use crate::http::access::Routes;
+
+pub(super) fn routes() -> Routes {
+    let pages = overview::routes()
+        .and(sites::routes())
+        .and(items::routes())
+        .and(levels::routes())
+        .and(item::routes())
+        .and(orders::routes())
+        .and(order::routes())
+        .and(projections::routes())
+        .and(audit::routes());
+    assets::routes().and(pages.for_people())
+}

@@ -1,0 +1,58 @@
+//! The dashboard as a browser gets it: the numbers, what surrounds them, and that no name of anybody becomes markup.
+
+mod pages;
+
+use axum::body::Body;
+
+use crate::support::{Answer, Service, get};
+
+/// A page as a browser asks for it, of tables that are level with every answer given before.
+async fn browse(service: &Service, path: &str) -> Answer {
+    let positions: Vec<String> =
+        service.ledger.status().iter().map(|status| status.position.to_string()).collect();
+    let request = get(path).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let request = request.header("ledger-min-position", positions.join(","));
+    service.send(request.body(Body::empty()).unwrap()).await
+}
+
+/// Asserts what holds for every page, whatever it is about.
+#[track_caller]
+fn assert_page(answer: &Answer, title: &str) {
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{}", answer.text);
+    let policy = answer.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let text = &answer.text;
+    assert!(text.starts_with("<!doctype html>\n<html lang=\"en\">"), "{text}");
+    assert!(text.contains(&format!("<title>{title} · Stockledger</title>")), "{text}");
+    assert_eq!(text.matches("<h1>").count(), 1, "{text}");
+    assert!(
+        text.contains("<a class=\"skip\" href=\"#main\">") && text.contains("<main id=\"main\""),
+        "{text}"
+    );
+    for forbidden in ["<script", "style=\"", "<style", " onclick", "javascript:", "http://", "https://"] {
+        assert!(!text.to_lowercase().contains(forbidden), "{forbidden} in {text}");
+    }
+    for open in ["table", "section", "ul", "ol", "form", "nav", "main", "svg"] {
+        let opened = text.matches(&format!("<{open}>")).count() + text.matches(&format!("<{open} ")).count();
+        assert_eq!(opened, text.matches(&format!("</{open}>")).count(), "{open} in {text}");
+    }
+}
+
+/// The text of a page without its markup, white space folded.
+fn words(answer: &Answer) -> String {
+    let pieces = answer.text.split('<').filter_map(|piece| piece.split_once('>').map(|(_, text)| text));
+    let text: Vec<&str> = pieces.flat_map(str::split_whitespace).collect();
+    text.join(" ")
+}
+
+/// Asserts that the words of a page have these in them.
+#[track_caller]
+fn assert_says(answer: &Answer, said: &[&str]) {
+    let words = words(answer);
+    for one in said {
+        assert!(words.contains(one), "\"{one}\" is not in: {words}");
+    }
+}
