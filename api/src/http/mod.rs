@@ -18,6 +18,7 @@ mod body;
 mod bulk;
 mod command;
 mod cursor;
+mod describe;
 mod edge;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -56,6 +57,7 @@ use crate::versions::Versions;
 pub use access::{Access, Gate, Route};
 pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
+pub use describe::description;
 pub use patience::{Patience, Peer};
 pub use problem::{Code, Problem};
 pub use rate::{Credential, RATE_BURST, RATE_PER_SECOND, Rates};
@@ -194,6 +196,7 @@ fn all_routes() -> Routes {
         .and(operation::routes())
         .and(projections::routes())
         .and(problem::pages::routes())
+        .and(describe::routes())
 }
 
 /// Every route of the service, with what it needs.

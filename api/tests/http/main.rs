@@ -9,6 +9,7 @@ mod audit;
 mod bulk;
 mod commands;
 mod connections;
+mod describe;
 mod errors;
 mod faults;
 mod fuzz;

@@ -44,6 +44,7 @@ pub(super) fn path(template: &'static str, query: &'static [&'static str]) -> im
             "{sku}" => vec!["A", "B", "A%20B", "none"],
             "{order_id}" => vec!["o", "b", "o%2Fo", "1"],
             "{code}" => vec!["not-found", "internal", "none"],
+            "{file}" => vec!["swagger-ui.css", "index.html", ".."],
             "{version}" => vec!["1", "2", "0", "-1", "99999999999999999999", "x"],
             _ => vec!["h", "i"],
         };
