@@ -11,6 +11,7 @@ mod pages;
 mod shape;
 mod shapes;
 
+use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{HttpMethod, PathsBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Tag};
@@ -71,6 +72,7 @@ fn document() -> OpenApi {
     // No body of JSON refers to them: they are lines.
     BulkLine::usage(&mut named);
     BulkAnswer::usage(&mut named);
+    let headers = operation::headers(&mut named);
     let tags = TAGS.iter().map(|(name, about)| {
         let mut tag = Tag::new(name);
         tag.description = Some((*about).to_owned());
@@ -79,7 +81,7 @@ fn document() -> OpenApi {
     OpenApiBuilder::new()
         .info(info())
         .paths(paths)
-        .components(Some(components(named)))
+        .components(Some(components(named, headers)))
         .tags(Some(tags))
         .build()
 }
@@ -91,10 +93,13 @@ fn info() -> utoipa::openapi::Info {
     info.description(Some(INTRODUCTION)).license(Some(license)).build()
 }
 
-fn components(named: Named) -> Components {
+fn components(named: Named, headers: Vec<(&str, Header)>) -> Components {
     let about = "The token of an API key. As long as the ledger has no key, none is needed.";
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
     let components = ComponentsBuilder::new().schemas_from_iter(named);
+    let components =
+        operation::examples().fold(components, |all, (name, example)| all.example(name, example));
+    let components = headers.into_iter().fold(components, |all, (name, header)| all.header(name, header));
     components.security_scheme(API_KEY, SecurityScheme::Http(bearer)).build()
 }
 

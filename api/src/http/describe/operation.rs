@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{ContentBuilder, RefOr, Required};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required};
 
 use super::API_KEY;
 use super::shape::{Named, Shape};
@@ -66,8 +66,7 @@ struct Answer {
     meaning: &'static str,
     media_type: &'static str,
     usage: Usage,
-    has_position: bool,
-    is_replayable: bool,
+    headers: &'static [&'static str],
 }
 
 impl Operation {
@@ -134,27 +133,19 @@ impl Operation {
         media_type: &'static str,
         meaning: &'static str,
     ) -> Self {
-        let (has_position, is_replayable) = (false, false);
-        self.answers.push(Answer {
-            status,
-            meaning,
-            media_type,
-            usage: T::usage,
-            has_position,
-            is_replayable,
-        });
+        self.answers.push(Answer { status, meaning, media_type, usage: T::usage, headers: &[] });
         self
     }
 
     /// Its answers say which position they reflect.
     pub(super) fn at_a_position(mut self) -> Self {
-        self.answers.iter_mut().for_each(|answer| answer.has_position = true);
+        self.answers.iter_mut().for_each(|answer| answer.headers = &["Ledger-Position"]);
         self
     }
 
-    /// Its answers say whether they were given before.
-    pub(super) fn replayable(mut self) -> Self {
-        self.answers.iter_mut().for_each(|answer| answer.is_replayable = true);
+    /// Its answers are those to a command: they say where the decision stands, and whether they were given before.
+    pub(super) fn of_a_decision(mut self) -> Self {
+        self.answers.iter_mut().for_each(|answer| answer.headers = &HEADERS_OF_DECISIONS);
         self
     }
 
@@ -167,6 +158,7 @@ impl Operation {
     /// The operation as the document has it.
     pub(super) fn described(self, access: Access, named: &mut Named) -> utoipa::openapi::path::Operation {
         let codes = self.all_codes(access);
+        let is_decided = codes.contains(&Code::OutcomeUnknown);
         let mut operation = OperationBuilder::new()
             .operation_id(Some(self.id))
             .tag(self.tag)
@@ -186,7 +178,7 @@ impl Operation {
             operation = operation.response(status.to_string(), response.build());
         }
         for (status, codes) in by_status(&codes) {
-            let response = problems(status, &codes, self.path, named);
+            let response = problems(status, &codes, is_decided, named);
             operation = operation.response(status.as_str(), response.build());
         }
         let nothing = SecurityRequirement::default();
@@ -248,36 +240,49 @@ fn parameter(given: Given, named: &mut Named) -> Parameter {
     parameter.description(Some(given.meaning)).schema(Some((given.usage)(named))).build()
 }
 
-fn header(meaning: &str, schema: RefOr<Schema>) -> Header {
-    HeaderBuilder::new().schema(Some(schema)).description(Some(meaning)).build()
+/// Headers of answers, as the document has them once.
+pub(super) fn headers(named: &mut Named) -> Vec<(&'static str, Header)> {
+    let mut header = |name, meaning, usage: Usage| {
+        let schema = Some(usage(named));
+        (name, HeaderBuilder::new().schema(schema).description(Some(meaning)).build())
+    };
+    vec![
+        header("X-Request-Id", "What the request is called in the log.", String::usage),
+        header("RateLimit-Policy", "How often this client may ask, where it is counted.", String::usage),
+        header("RateLimit", "How often it may ask before it must wait.", String::usage),
+        header("Retry-After", "Seconds after which it is worth trying again.", u64::usage),
+        header("WWW-Authenticate", "`Bearer`", String::usage),
+        header("Idempotency-Replayed", "`true` if the command was decided before.", String::usage),
+        header(
+            "Ledger-Position",
+            "Where the decision stands, also if it is a refusal, or the last decision that is shown.",
+            Position::usage,
+        ),
+    ]
+}
+
+fn with_headers(response: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
+    names.iter().fold(response, |response, name| {
+        response.header_ref(*name, Ref::new(format!("#/components/headers/{name}")))
+    })
 }
 
 /// The headers of every answer.
-fn with_headers_of_all(response: ResponseBuilder, named: &mut Named) -> ResponseBuilder {
-    let id = header("What the request is called in the log.", String::usage(named));
-    let policy = header("How often this client may ask, where it is counted.", String::usage(named));
-    let left = header("How often it may ask before it must wait.", String::usage(named));
-    response.header("X-Request-Id", id).header("RateLimit-Policy", policy).header("RateLimit", left)
-}
+const HEADERS_OF_ALL: [&str; 3] = ["X-Request-Id", "RateLimit-Policy", "RateLimit"];
+/// The headers of an answer to a command.
+const HEADERS_OF_DECISIONS: [&str; 2] = ["Ledger-Position", "Idempotency-Replayed"];
 
 /// The successes, those of one status together.
 fn success(answers: &[Answer], named: &mut Named) -> BTreeMap<u16, ResponseBuilder> {
     let mut responses: BTreeMap<u16, ResponseBuilder> = BTreeMap::new();
     for answer in answers {
-        let mut response = responses.remove(&answer.status).unwrap_or_else(|| {
-            with_headers_of_all(ResponseBuilder::new().description(answer.meaning), named)
-        });
         let content = ContentBuilder::new().schema(Some((answer.usage)(named))).build();
-        response = response.content(answer.media_type, content);
-        if answer.has_position {
-            let meaning = "Where the decision stands, or the last decision that is shown.";
-            response = response.header("Ledger-Position", header(meaning, Position::usage(named)));
-        }
-        if answer.is_replayable {
-            let meaning = "`true` if the command was decided before: this is the answer of then.";
-            response = response.header("Idempotency-Replayed", header(meaning, String::usage(named)));
-        }
-        responses.insert(answer.status, response);
+        let response = responses.remove(&answer.status).unwrap_or_else(|| {
+            let response = ResponseBuilder::new().description(answer.meaning);
+            let response = with_headers(response, &HEADERS_OF_ALL);
+            with_headers(response, answer.headers)
+        });
+        responses.insert(answer.status, response.content(answer.media_type, content));
     }
     responses
 }
@@ -291,40 +296,46 @@ fn by_status(codes: &[Code]) -> BTreeMap<StatusCode, Vec<Code>> {
     by_status
 }
 
-/// The problems of one status, each with an example.
-fn problems(status: StatusCode, codes: &[Code], path: &str, named: &mut Named) -> ResponseBuilder {
+/// The problems of one status, each with an example. That of a command may be a refusal on record.
+fn problems(status: StatusCode, codes: &[Code], is_decided: bool, named: &mut Named) -> ResponseBuilder {
     let title = |code: &Code| format!("`{}`: {}", code.as_str(), code.title());
     let titles: Vec<String> = codes.iter().map(title).collect();
     let examples = codes.iter().map(|code| {
-        let example = ExampleBuilder::new().summary(code.title()).description(code.explanation());
-        (code.as_str(), example.value(Some(example_of(*code, path))).build())
+        let name = code.as_str();
+        (name, RefOr::Ref(Ref::new(format!("#/components/examples/{name}"))))
     });
     let content = ContentBuilder::new().schema(Some(ProblemDocument::usage(named)));
     let content = content.examples_from_iter(examples).build();
-    let mut response =
+    let response =
         ResponseBuilder::new().description(titles.join(". ")).content(problem::MEDIA_TYPE, content);
-    response = with_headers_of_all(response, named);
+    let mut response = with_headers(response, &HEADERS_OF_ALL);
     if codes.iter().any(|code| code.retry_after_s().is_some()) {
-        let wait = header("Seconds after which it is worth trying again.", u64::usage(named));
-        response = response.header("Retry-After", wait);
+        response = with_headers(response, &["Retry-After"]);
     }
     if status == StatusCode::UNAUTHORIZED {
-        response = response.header("WWW-Authenticate", header("`Bearer`", String::usage(named)));
+        response = with_headers(response, &["WWW-Authenticate"]);
     }
-    if status == StatusCode::CONFLICT || status == StatusCode::NOT_FOUND {
-        let meaning = "Where the refusal stands, if it is on record.";
-        response = response.header("Ledger-Position", header(meaning, <Option<Position>>::usage(named)));
+    if is_decided && [StatusCode::CONFLICT, StatusCode::NOT_FOUND].contains(&status) {
+        response = with_headers(response, &HEADERS_OF_DECISIONS);
     }
     response
 }
 
-fn example_of(code: Code, path: &str) -> Value {
+/// An example of each problem, as the document has them once.
+pub(super) fn examples() -> impl Iterator<Item = (&'static str, Example)> {
+    Code::ALL.iter().map(|code| {
+        let example = ExampleBuilder::new().summary(code.title()).description(code.explanation());
+        (code.as_str(), example.value(Some(example_of(*code))).build())
+    })
+}
+
+fn example_of(code: Code) -> Value {
     json!({
         "type": format!("/problems/{}", code.as_str()),
         "title": code.title(),
         "status": code.status().as_u16(),
         "detail": "what is wrong with this request, and what to do",
-        "instance": path,
+        "instance": "/v1/sites/uk/orders",
         "code": code.as_str(),
         "request_id": "0199f2a4-6f1e-7c30-9a51-2f8f0c4f7d10",
         "retryable": code.is_retryable(),

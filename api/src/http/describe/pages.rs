@@ -11,7 +11,7 @@ use utoipa_swagger_ui::Config;
 use super::{description, unwritable};
 use crate::http::access::{Access, Routes};
 use crate::http::problem::{Code, Problem};
-use crate::http::segments::{NoParameters, Parameters, Segments};
+use crate::http::segments::Segments;
 
 /// Only what the page needs; the package has more.
 const FILES: [&str; 5] = [
@@ -53,7 +53,7 @@ pub(in crate::http) fn routes() -> Routes {
     )
 }
 
-async fn json(Parameters(NoParameters {}): Parameters<NoParameters>) -> Result<Response, Problem> {
+async fn json() -> Result<Response, Problem> {
     let description = DESCRIPTION.as_ref().map_err(unwritable)?;
     Ok(answer("application/json", Body::from(description.clone())))
 }

@@ -40,8 +40,7 @@ impl Posted {
             .body::<B>(is_required, example)
             .answers::<A>(201, "Decided.")
             .answers::<A>(200, IS_THERE_BEFORE)
-            .at_a_position()
-            .replayable()
+            .of_a_decision()
             .fails(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyReused])
     }
 }
@@ -70,8 +69,7 @@ fn directory() -> Vec<Operation> {
         .body::<OpenSite>(true, json!({ "name": "London" }))
         .answers::<OpenedSite>(201, "Opened.")
         .answers::<OpenedSite>(200, "It was open before.")
-        .at_a_position()
-        .replayable(),
+        .of_a_decision(),
         Posted("/v1/sites/{site}/notes", "recordNote", "Sites", "Put a remark on record")
             .takes::<RecordNote, Remark>(json!({ "note": "the roof leaks above aisle 4" })),
         decided(Operation::new(
@@ -84,8 +82,7 @@ fn directory() -> Vec<Operation> {
         .body::<RegisterItem>(true, json!({ "name": "apple, red", "unit": "kg" }))
         .answers::<RegisteredItem>(201, "Registered.")
         .answers::<RegisteredItem>(200, "It was registered before.")
-        .at_a_position()
-        .replayable(),
+        .of_a_decision(),
     ]
 }
 

@@ -36,6 +36,7 @@ fn audit() -> Vec<Operation> {
             .given(&[query("partition", "Only this one, as the signed note itself.", Partition::usage)])
             .answers::<Checkpoints>(200, "The checkpoints; of one partition, the signed note.")
             .answers_as::<String>(200, TEXT, "The signed note.")
+            .at_a_position()
             .fails(&failures),
         get("/v1/audit/proof", "getInclusionProof", "Audit", "Prove that a decision is in the ledger")
             .given(&[needed(query("position", "The decision.", Position::usage))])
