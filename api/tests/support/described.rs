@@ -84,6 +84,10 @@ pub(super) fn assert_described(method: &Method, path: &str, answer: &Answer) {
     let Some(operation) = operation(method, path) else { return };
     let what = format!("{method} {path} is answered with {} {}", answer.status, answer.text);
     let response = &operation["responses"][answer.status.to_string()];
+    let response = match response["$ref"].as_str().and_then(|place| place.strip_prefix('#')) {
+        Some(place) => DESCRIPTION.pointer(place).expect("what is referred to is there"),
+        None => response,
+    };
     assert!(response.is_object(), "{what}, a status that is not described");
     assert_headers(response, &answer.headers, &what);
     if *method == Method::HEAD {

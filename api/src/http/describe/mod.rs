@@ -73,6 +73,7 @@ fn document() -> OpenApi {
     BulkLine::usage(&mut named);
     BulkAnswer::usage(&mut named);
     let headers = operation::headers(&mut named);
+    let problems = operation::single_problems(&mut named);
     let tags = TAGS.iter().map(|(name, about)| {
         let mut tag = Tag::new(name);
         tag.description = Some((*about).to_owned());
@@ -81,7 +82,7 @@ fn document() -> OpenApi {
     OpenApiBuilder::new()
         .info(info())
         .paths(paths)
-        .components(Some(components(named, headers)))
+        .components(Some(components(named, headers, problems)))
         .tags(Some(tags))
         .build()
 }
@@ -93,12 +94,18 @@ fn info() -> utoipa::openapi::Info {
     info.description(Some(INTRODUCTION)).license(Some(license)).build()
 }
 
-fn components(named: Named, headers: Vec<(&str, Header)>) -> Components {
+fn components(
+    named: Named,
+    headers: Vec<(&str, Header)>,
+    problems: Vec<(&str, utoipa::openapi::Response)>,
+) -> Components {
     let about = "The token of an API key. As long as the ledger has no key, none is needed.";
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
     let components = ComponentsBuilder::new().schemas_from_iter(named);
     let components =
         operation::examples().fold(components, |all, (name, example)| all.example(name, example));
+    let components =
+        problems.into_iter().fold(components, |all, (name, problem)| all.response(name, problem));
     let components = headers.into_iter().fold(components, |all, (name, header)| all.header(name, header));
     components.security_scheme(API_KEY, SecurityScheme::Http(bearer)).build()
 }

@@ -8,7 +8,7 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required};
@@ -178,8 +178,13 @@ impl Operation {
             operation = operation.response(status.to_string(), response.build());
         }
         for (status, codes) in by_status(&codes) {
-            let response = problems(status, &codes, is_decided, named);
-            operation = operation.response(status.as_str(), response.build());
+            let response: RefOr<Response> = match codes.as_slice() {
+                [code] if !is_on_record(status, is_decided) => {
+                    Ref::new(format!("#/components/responses/{}", code.as_str())).into()
+                }
+                codes => problems(codes, is_on_record(status, is_decided), named).build().into(),
+            };
+            operation = operation.response(status.as_str(), response);
         }
         let nothing = SecurityRequirement::default();
         let operation = match access {
@@ -296,8 +301,18 @@ fn by_status(codes: &[Code]) -> BTreeMap<StatusCode, Vec<Code>> {
     by_status
 }
 
-/// The problems of one status, each with an example. That of a command may be a refusal on record.
-fn problems(status: StatusCode, codes: &[Code], is_decided: bool, named: &mut Named) -> ResponseBuilder {
+/// Whether a problem of this status may be a refusal that is on record: those of commands are.
+fn is_on_record(status: StatusCode, is_decided: bool) -> bool {
+    is_decided && [StatusCode::CONFLICT, StatusCode::NOT_FOUND].contains(&status)
+}
+
+/// The answer with each single problem, as the document has it once.
+pub(super) fn single_problems(named: &mut Named) -> Vec<(&'static str, Response)> {
+    Code::ALL.iter().map(|code| (code.as_str(), problems(&[*code], false, named).build())).collect()
+}
+
+/// The problems of one status, each with an example.
+fn problems(codes: &[Code], is_on_record: bool, named: &mut Named) -> ResponseBuilder {
     let title = |code: &Code| format!("`{}`: {}", code.as_str(), code.title());
     let titles: Vec<String> = codes.iter().map(title).collect();
     let examples = codes.iter().map(|code| {
@@ -312,10 +327,10 @@ fn problems(status: StatusCode, codes: &[Code], is_decided: bool, named: &mut Na
     if codes.iter().any(|code| code.retry_after_s().is_some()) {
         response = with_headers(response, &["Retry-After"]);
     }
-    if status == StatusCode::UNAUTHORIZED {
+    if codes.contains(&Code::Unauthenticated) {
         response = with_headers(response, &["WWW-Authenticate"]);
     }
-    if is_decided && [StatusCode::CONFLICT, StatusCode::NOT_FOUND].contains(&status) {
+    if is_on_record {
         response = with_headers(response, &HEADERS_OF_DECISIONS);
     }
     response
