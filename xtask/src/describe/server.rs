@@ -2,7 +2,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -11,11 +14,12 @@ use crate::run::{signal, to_success};
 /// What its key may do: everything.
 const SCOPES: [&str; 6] = ["admin", "stock:read", "stock:write", "order:place", "order:manage", "audit:read"];
 
+/// Longest time until it answers.
+const START_TIME_MAX: Duration = Duration::from_secs(120);
+
 /// A running server.
 pub(super) struct Server {
     child: Child,
-    /// Held open: what it says later has somewhere to go.
-    _stdout: BufReader<ChildStdout>,
     url: String,
     token: String,
 }
@@ -37,12 +41,11 @@ impl Server {
         ensure!(made.status.success(), "no API key was made: {}", made.status);
         let token = String::from_utf8(made.stdout).context("a token is text")?.trim().to_owned();
         let mut serve = command();
-        serve.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        serve.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = serve.spawn().context("the program does not start")?;
-        let mut stdout = BufReader::new(child.stdout.take().context("the server has no output")?);
-        let url = announced(&mut stdout);
-        let mut server = Self { child, _stdout: stdout, url: String::new(), token };
-        server.url = url?;
+        let said = announced(child.stderr.take().context("the server has no output")?);
+        let mut server = Self { child, url: String::new(), token };
+        server.url = said.recv_timeout(START_TIME_MAX).context("the server does not say where it answers")?;
         Ok(server)
     }
 
@@ -55,12 +58,19 @@ impl Server {
     }
 }
 
-/// Where it answers, by its first line, which it prints when it does.
-fn announced(stdout: &mut BufReader<ChildStdout>) -> Result<String> {
-    let mut line = String::new();
-    stdout.read_line(&mut line).context("reading what the server says")?;
-    let url = line.split_whitespace().find(|word| word.starts_with("http://"));
-    Ok(url.with_context(|| format!("the server does not say where it answers: {line}"))?.to_owned())
+/// Where it answers, as it says when it does. All that it says is read, so that it never waits for a reader.
+fn announced(stderr: ChildStderr) -> Receiver<String> {
+    let (tx, rx) = sync_channel(1);
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+            if let (true, Some(url)) = (line.contains(" answers on "), url) {
+                // Said once; who does not wait any more needs no answer.
+                let _ = tx.try_send(url.to_owned());
+            }
+        }
+    });
+    rx
 }
 
 impl Drop for Server {
