@@ -1,11 +1,13 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
-//! house rules that no compiler knows, `supply` looks at what we depend on, `fuzz` throws bytes at whatever reads them,
+//! house rules that no compiler knows, `supply` looks at what we depend on, `describe` holds the program
+//! against its own description, `fuzz` throws bytes at whatever reads them,
 //! `sim` runs the simulation, `readme` runs what the README tells people to run, `services` starts and stops the real
 //! servers that tests need, `chaos` kills them under load, `guard` cleans up after a task. Nothing here is shipped.
 
 mod chaos;
+mod describe;
 mod fuzz;
 mod guard;
 mod readme;
@@ -43,6 +45,8 @@ enum Task {
     Tidy,
     /// Check what the project depends on: licences, sources, bans, known vulnerabilities
     Supply,
+    /// Hold the program against its description: a generated client, and whatever else the description allows or forbids
+    Describe,
     /// Run the commands of README.md in order
     Readme,
     /// Fuzz what reads the bytes of others, on the nightly compiler; without names, all of it, one after the other
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(root),
         Task::Fuzz { targets, seconds } => fuzz::run(root, &targets, seconds),
         Task::Supply => supply::check(root),
+        Task::Describe => guard::guarded(|| describe::run(root)),
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
         Task::Sim { arguments } => sim::run(root, &arguments),

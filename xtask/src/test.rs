@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::report::{duration, say};
 use crate::run::{FEATURES, cargo, to_success};
 use crate::servers::Servers;
-use crate::{chaos, readme, sim, supply, tidy};
+use crate::{chaos, describe, readme, sim, supply, tidy};
 
 /// The name of the modules of tests that need a server.
 const SERVER_TESTS: &str = "on_servers";
@@ -39,6 +39,7 @@ const STEPS: &[Step] = &[
     Step { name: "tests", thorough: false, prove: tests },
     Step { name: "simulation", thorough: true, prove: |project| sim::prove(project.root) },
     Step { name: "chaos", thorough: true, prove: |project| chaos::short(project.root) },
+    Step { name: "description", thorough: true, prove: |project| describe::run(project.root) },
     Step { name: "README commands", thorough: true, prove: |project| readme::run(project.root) },
 ];
 

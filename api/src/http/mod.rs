@@ -18,6 +18,7 @@ mod body;
 mod bulk;
 mod command;
 mod cursor;
+mod describe;
 mod edge;
 mod events;
 #[cfg(feature = "fuzzing")]
@@ -61,6 +62,7 @@ use crate::versions::Versions;
 pub use access::{Access, Gate, Route};
 pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
+pub use describe::description;
 pub use events::{EVENT_READERS_MAX, EVENT_READERS_PER_KEY_MAX};
 pub use patience::{Closing, Patience, Peer};
 pub use problem::{Code, Problem};
@@ -221,6 +223,7 @@ fn all_routes() -> Routes {
         .and(projections::routes())
         .and(problem::pages::routes())
         .and(ui::routes())
+        .and(describe::routes())
 }
 
 /// Every route of the service, with what it needs.

@@ -45,6 +45,8 @@ async fn front(headers: HeaderMap) -> Response {
         ("/v1/audit/checkpoint", "what was signed last"),
         ("/readyz", "whether it is ready"),
         ("/problems", "what can go wrong"),
+        ("/docs", "every path, described"),
+        ("/openapi.json", "the same for programs"),
     ];
     let links = links.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
     let text =

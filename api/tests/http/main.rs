@@ -9,6 +9,7 @@ mod audit;
 mod bulk;
 mod commands;
 mod connections;
+mod describe;
 mod errors;
 mod event_streams;
 mod events;

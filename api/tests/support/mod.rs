@@ -4,6 +4,7 @@
 // Each test binary uses what it needs of this.
 #![allow(dead_code, reason = "shared by several test binaries")]
 
+pub(crate) mod described;
 // A store that keeps its callers waiting, as the tests of the projections have it.
 #[path = "../../../projections/tests/it/gate.rs"]
 pub(crate) mod gate;
@@ -266,12 +267,15 @@ pub(crate) fn post(path: &str) -> axum::http::request::Builder {
     Request::post(path).header("content-type", "application/json")
 }
 
-/// Sends a request to a router and reads the answer.
+/// Sends a request to a router and reads the answer, which must be one that the description of the interface says.
 pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = timeout(PATIENCE, router.clone().oneshot(request)).await.expect("an answer in time");
     let (parts, body) = response.expect("a router always answers").into_parts();
     let bytes = timeout(PATIENCE, to_bytes(body, usize::MAX)).await.expect("a body in time").expect("a body");
-    let text = String::from_utf8(bytes.to_vec()).expect("a body is UTF-8");
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
+    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, json };
+    described::assert_described(&method, &path, &answer);
+    answer
 }

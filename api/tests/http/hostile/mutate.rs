@@ -45,6 +45,7 @@ pub(super) fn path(template: &'static str, query: &'static [&'static str]) -> im
             "{order_id}" => vec!["o", "b", "o%2Fo", "1"],
             "{code}" => vec!["not-found", "internal", "none"],
             "{position}" => vec!["0.1", "1.2", "0.0", "3.9223372036854775807", "4.1", "x"],
+            "{file}" => vec!["swagger-ui.css", "index.html", ".."],
             "{version}" => vec!["1", "2", "0", "-1", "99999999999999999999", "x"],
             _ => vec!["h", "i"],
         };
