@@ -128,7 +128,7 @@ pub(super) async fn submit<I: Input>(
     let ledger = app.ledger()?;
     let (parts, body) = request.into_parts();
     let key = if I::IS_KEYED { Some(idempotency_key(&parts.headers)?) } else { None };
-    let body = read_body(&app, &parts, body).await?;
+    let body = read_body(app, &parts, body).await?;
     let command = checked::<I>(target, &body.bytes, caller.actor())?;
     drop(body);
     Ok(ledger.submit(command, key).await?)

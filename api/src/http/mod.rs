@@ -25,6 +25,7 @@ pub mod headers;
 mod items;
 mod keys;
 mod list;
+mod metrics;
 mod operation;
 mod orders;
 mod page;
@@ -51,6 +52,8 @@ use stockledger_schemas::LedgerId;
 use stockledger_writer::{Environment, Ledger};
 
 use crate::http::access::Routes;
+use crate::http::metrics::LastOverview;
+use crate::metrics::Metrics;
 use crate::versions::Versions;
 
 pub use access::{Access, Gate, Route};
@@ -102,6 +105,7 @@ pub struct Roles {
 pub struct App {
     parts: Arc<Parts>,
     rates: Rates,
+    metrics: Metrics,
 }
 
 struct Parts {
@@ -109,6 +113,7 @@ struct Parts {
     roles: Roles,
     gate: Gate,
     room: Room,
+    last_overview: LastOverview,
 }
 
 impl App {
@@ -116,13 +121,31 @@ impl App {
     #[must_use]
     pub fn new(node: Node, roles: Roles, gate: Gate) -> Self {
         let rates = Rates::new(RATE_PER_SECOND, RATE_BURST);
-        Self { parts: Arc::new(Parts { node, roles, gate, room: Room::default() }), rates }
+        let (room, last_overview) = (Room::default(), LastOverview::default());
+        let parts = Arc::new(Parts { node, roles, gate, room, last_overview });
+        Self { parts, rates, metrics: Metrics::default() }
     }
 
     /// The same, with these bounds on how often one client may ask.
     #[must_use]
     pub fn limited_to(self, rates: Rates) -> Self {
         Self { rates, ..self }
+    }
+
+    /// The same, counting here what it does.
+    #[must_use]
+    pub fn measured_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn last_overview(&self) -> &LastOverview {
+        &self.parts.last_overview
     }
 
     fn gate(&self) -> &Gate {
@@ -192,6 +215,7 @@ fn all_routes() -> Routes {
         .and(audit::routes())
         .and(keys::routes())
         .and(operation::routes())
+        .and(metrics::routes())
         .and(projections::routes())
         .and(problem::pages::routes())
 }
@@ -209,5 +233,6 @@ pub fn router(app: App) -> Router {
         .fallback(edge::unknown_route)
         .method_not_allowed_fallback(edge::method_not_allowed)
         .layer(axum::middleware::from_fn(edge::edge))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), metrics::measure))
         .with_state(app)
 }

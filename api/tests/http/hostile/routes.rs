@@ -34,6 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
     read("/", &[]),
     read("/livez", &[]),
     read("/readyz", &[]),
+    read("/metrics", &[]),
     read("/v1/info", &[]),
     read("/problems", &[]),
     read("/problems/{code}", &[]),
