@@ -7,25 +7,23 @@ use std::str::FromStr;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use serde::Deserialize;
 use stockledger_log::kafka::security::Protocol;
 use stockledger_schemas::Name;
 use stockledger_schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
 
 pub use self::address::{LogAddress, ProjectionsAddress};
-use self::edge::EdgeFile;
 pub use self::edge::{Edge, EdgeFlags};
+use self::file::File;
+use self::kafka::secret_file;
 pub use self::kafka::{Kafka, KafkaFlags};
-use self::kafka::{KafkaFile, secret_file};
 pub(crate) use self::kafka::{PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE as KAFKA_PASSWORD_VARIABLE};
 pub use stockledger_log::kafka::Profile;
 
 mod address;
 mod edge;
+mod file;
 mod kafka;
 
-/// The file that is read when no other is named.
-const FILE_DEFAULT: &str = "stockledger.toml";
 const LOG_FILE: &str = "log.sqlite";
 const PROJECTIONS_FILE: &str = "projections.sqlite";
 const AUDIT_KEY_FILE: &str = "audit.key";
@@ -92,27 +90,6 @@ pub struct Flags {
     /// Connections to Kafka.
     #[command(flatten)]
     pub kafka: KafkaFlags,
-}
-
-/// The settings file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    data_dir: Option<PathBuf>,
-    log: Option<String>,
-    projections: Option<String>,
-    projections_password_file: Option<PathBuf>,
-    audit_key: Option<PathBuf>,
-    profile: Option<String>,
-    listen: Option<String>,
-    roles: Option<Vec<String>>,
-    node: Option<String>,
-    partitions: Option<u16>,
-    insecure: Option<bool>,
-    #[serde(flatten)]
-    edge: EdgeFile,
-    #[serde(flatten)]
-    kafka: KafkaFile,
 }
 
 /// Where a setting came from.
@@ -438,21 +415,6 @@ const fn lacks(has_keys: bool, has_tls: bool) -> &'static str {
              the first one)"
         }
         (true, _) => "without TLS others could read the API keys on the way",
-    }
-}
-
-impl File {
-    fn find(named: Option<&Path>) -> Result<(Self, PathBuf), Error> {
-        let path = named.unwrap_or(Path::new(FILE_DEFAULT)).to_path_buf();
-        if named.is_none() && !path.exists() {
-            return Ok((Self::default(), path));
-        }
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| Error::ReadFile { path: path.clone(), source })?;
-        match toml::from_str(&text) {
-            Ok(file) => Ok((file, path)),
-            Err(error) => Err(Error::ParseFile { path, detail: error.to_string() }),
-        }
     }
 }
 

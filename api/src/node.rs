@@ -20,6 +20,7 @@ use crate::data_dir::{self, Lock};
 use crate::feed::{self, Feed};
 use crate::http::{self, Gate, Rates};
 use crate::keys::Keyring;
+use crate::metrics::Metrics;
 use crate::setup::{Code, Refused};
 use crate::storage::{self, Access};
 use crate::versions::Versions;
@@ -130,6 +131,7 @@ pub struct Node {
     stop_keyrings: CancellationToken,
     /// How often one client may ask.
     rates: Rates,
+    metrics: Metrics,
     _lock: Option<Lock>,
 }
 
@@ -189,8 +191,10 @@ impl Node {
         } else {
             None
         };
+        let metrics = Metrics::default();
         let ledger = if roles.writer {
             let options = Options {
+                observer: Some(metrics.observer()),
                 url,
                 snapshots: Some(settings.snapshots()),
                 log_shorter_patience: patience,
@@ -219,6 +223,7 @@ impl Node {
             feed,
             stop_keyrings: CancellationToken::new(),
             rates: Rates::new(settings.edge.rate_limit.value, settings.edge.rate_burst.value),
+            metrics,
             _lock: lock,
         })
     }
@@ -286,7 +291,10 @@ impl Node {
         let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
         let (writer, projector, audit) = (self.ledger.clone(), self.progress(), self.audit.proofs());
         let roles = http::Roles { writer, projector, api, versions, audit };
-        http::App::new(node, roles, gate).limited_to(self.rates.clone()).telling(self.feed.clone())
+        http::App::new(node, roles, gate)
+            .limited_to(self.rates.clone())
+            .telling(self.feed.clone())
+            .measured_by(self.metrics.clone())
     }
 
     /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, all of it is

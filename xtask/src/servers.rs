@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::report::say;
-use crate::services::{self, Kind, PROGRAM_VARIABLE, Running, ensure_kcat};
+use crate::services::{self, Kind, PROGRAM_VARIABLE, Running, ensure_kcat, ensure_promtool};
 
 /// Servers that start, run, or were not asked for. When they are dropped, those that were started are stopped, also while
 /// they start.
@@ -22,6 +22,7 @@ impl Servers {
     pub(crate) fn start(root: &'static Path) -> Self {
         let start = || {
             ensure_kcat()?;
+            ensure_promtool()?;
             Running::start(root, &Kind::ALL)
         };
         Self { starting: Some(thread::spawn(start)), running: None }

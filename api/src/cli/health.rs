@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::output::{self, Format};
 use super::read::Server;
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, refusal};
 use crate::client::{self, Client};
 use crate::http::Code;
 use crate::tls::Trust;
@@ -34,13 +34,11 @@ fn beside(context: &Context) -> Result<Client, Failure> {
 
 /// What talking to a server came to, as an exit code.
 pub(super) fn client_failure(error: client::Error) -> Failure {
-    let exit = match error.code().and_then(Code::from_name) {
-        Some(Code::AuditInconsistent) => Exit::VerificationFailed,
-        Some(Code::AuditUnavailable) => Exit::NotReady,
-        Some(Code::KeyExists | Code::UnknownKey | Code::FirstKeyNotAdmin) => Exit::Refused,
-        Some(Code::ValidationFailed) => Exit::Usage,
-        _ if error.is_unreachable() => Exit::NotReady,
-        _ => Exit::Failed,
-    };
-    Failure::new(exit, error)
+    let otherwise = if error.is_unreachable() { Exit::NotReady } else { Exit::Failed };
+    let code = error.code().and_then(Code::from_name);
+    let exit = code.map_or(otherwise, |code| refusal::exit_of(code, otherwise));
+    match code.and_then(refusal::next_step) {
+        Some(_) => Failure::text(exit, refusal::in_words(&error, code)),
+        None => Failure::new(exit, error),
+    }
 }

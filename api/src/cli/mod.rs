@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr. Exit codes are an interface; they stand in the help and in the README.
 
+mod act;
 mod audit;
 mod bench;
 mod config;
@@ -12,11 +13,14 @@ mod health;
 mod import;
 mod init;
 mod keys;
+mod lines;
 mod output;
+mod papers;
 mod past;
 mod projections;
 mod read;
 mod rebuild;
+mod refusal;
 mod restore;
 mod serve;
 mod tail;
@@ -70,10 +74,10 @@ enum Command {
     Export(export::Args),
     /// Put an archive into an empty log
     Restore(restore::Args),
-    /// Look at stock levels and movements
+    /// Look at stock, receive, adjust and count it, set it aside
     #[command(subcommand)]
     Stock(read::Stock),
-    /// Look at orders and their trails
+    /// Look at orders and their trails, place, ship, cancel and return them
     #[command(subcommand)]
     Order(read::Order),
     /// Find out how something came to be; get and check signed checkpoints and proofs
@@ -94,6 +98,10 @@ enum Command {
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Print what a shell needs to complete commands
+    Completions(papers::Completions),
+    /// Print the manual page, or write one for each command
+    Man(papers::Man),
 }
 
 /// What a command runs with.
@@ -272,6 +280,8 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Health(server) => health::run(server, context).await,
         Command::Config(command) => config::run(&command, context),
         Command::Bench(command) => bench::run(command, context).await,
+        Command::Completions(args) => papers::completions(&args),
+        Command::Man(args) => papers::man(&args),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Looking at stock and orders. The answers are those of the HTTP interface, from a server or, without one, from the
+//! Looking at stock and orders (having things done: `act.rs`). The answers are those of the HTTP interface, from a server or, without one, from the
 //! read tables of the local data directory.
 
 use std::env::VarError;
@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 use super::output::{self, Format, cell};
 use super::past::Past;
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, act, refusal};
 use crate::client::Client;
 use crate::config::Roles;
 use crate::http::headers::IDEMPOTENCY_KEY;
@@ -77,6 +77,9 @@ impl Server {
 /// Stock levels and movements.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Stock {
+    /// What changes it.
+    #[command(flatten)]
+    Act(act::Stock),
     /// Show the level of one SKU at a site
     #[command(after_help = "Examples:
   stockledger stock show uk 85123A
@@ -122,6 +125,9 @@ pub(super) enum Stock {
 /// Orders and their trails.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Order {
+    /// What changes them.
+    #[command(flatten)]
+    Act(act::Order),
     /// Show an order
     #[command(after_help = "Examples:
   stockledger order show uk 489434
@@ -161,6 +167,7 @@ pub(super) enum Order {
 
 pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failure> {
     match command {
+        Stock::Act(command) => act::stock(command, context).await,
         Stock::Show { site, sku, past, server } => {
             let path = past.path(&format!("/v1/sites/{}/stock/{}", segment(&site), segment(&sku)));
             let level = with_source(&server, context, async |source| source.get(&path).await).await?;
@@ -202,6 +209,7 @@ pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failu
 
 pub(super) async fn order(command: Order, context: &Context) -> Result<(), Failure> {
     match command {
+        Order::Act(command) => act::order(command, context).await,
         Order::Show { site, order_id, past, server } => {
             let path = past.path(&format!("/v1/sites/{}/orders/{}", segment(&site), segment(&order_id)));
             let order = with_source(&server, context, async |source| source.get(&path).await).await?;
@@ -325,16 +333,12 @@ pub(super) async fn with_source<T>(
 }
 
 fn refused(status: StatusCode, problem: &Value) -> Failure {
-    let code = problem.get("code").and_then(Value::as_str).unwrap_or_default();
-    let exit = match Code::from_name(code) {
-        Some(Code::AuditInconsistent) => Exit::VerificationFailed,
-        Some(Code::KeyExists | Code::UnknownKey | Code::FirstKeyNotAdmin) => Exit::Refused,
-        Some(Code::ValidationFailed) => Exit::Usage,
-        _ if status == StatusCode::SERVICE_UNAVAILABLE => Exit::NotReady,
-        _ => Exit::Failed,
-    };
+    let code = problem.get("code").and_then(Value::as_str).and_then(Code::from_name);
+    let otherwise = if status == StatusCode::SERVICE_UNAVAILABLE { Exit::NotReady } else { Exit::Failed };
+    let exit = code.map_or(otherwise, |code| refusal::exit_of(code, otherwise));
     let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("the request was refused");
-    Failure::text(exit, detail)
+    let said = code.map_or_else(|| detail.to_owned(), |code| format!("{detail} ({})", code.as_str()));
+    Failure::text(exit, refusal::in_words(said, code))
 }
 
 /// Tells people, whose tables have no place for it, that what they see does not go on.
@@ -344,7 +348,7 @@ pub(super) fn warn_if_stale(value: &Value) {
     }
 }
 
-fn print_one(context: &Context, value: &Value, columns: &[&str]) -> Result<(), Failure> {
+pub(super) fn print_one(context: &Context, value: &Value, columns: &[&str]) -> Result<(), Failure> {
     if context.format == Format::Table {
         warn_if_stale(value);
     }
@@ -367,7 +371,7 @@ fn print_list(context: &Context, list: &Value, columns: &[&str]) -> Result<(), F
     Ok(())
 }
 
-fn print_order(context: &Context, order: &Value) -> Result<(), Failure> {
+pub(super) fn print_order(context: &Context, order: &Value) -> Result<(), Failure> {
     if context.format == Format::Json {
         return Ok(output::json(order)?);
     }

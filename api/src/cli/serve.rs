@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 pub(super) fn serving(context: &Context, tls: Option<ServerTls>) -> Serving {
     let mut limits = context.settings.edge.limits();
     limits.connections_max = http::connections_allowed(limits.connections_max);
-    Serving { limits, tls }
+    Serving { limits, tls, ..Serving::default() }
 }
 
 pub(super) fn scheme(context: &Context) -> &'static str {
@@ -95,7 +95,9 @@ pub(super) async fn until_signal(node: Node, listener: TcpListener, serving: Ser
     if let Some(tls) = serving.tls.clone() {
         tokio::spawn(reload_when_told(tls, signal(SignalKind::hangup())?));
     }
-    let server = tokio::spawn(http::serve(listener, http::router(node.app()), serving, shutdown.clone()));
+    let app = node.app();
+    let serving = Serving { connections: app.metrics().connections(), ..serving };
+    let server = tokio::spawn(http::serve(listener, http::router(app), serving, shutdown.clone()));
     let name = next_signal().await?;
     output::say(format!("{name}: finishing what was begun; a second signal ends at once"));
     shutdown.cancel();

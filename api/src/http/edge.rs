@@ -63,8 +63,10 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
         Err(problem) => problem.into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let code = problem.code();
         let document = problem.into_document_response(id.as_str(), uri.path());
         response = with_headers_of(document, response.headers_mut());
+        response.extensions_mut().insert(code);
     }
     response.headers_mut().insert(REQUEST_ID, id.0);
     response

@@ -27,6 +27,7 @@ pub mod headers;
 mod items;
 mod keys;
 mod list;
+mod metrics;
 mod operation;
 mod orders;
 mod page;
@@ -57,6 +58,8 @@ use stockledger_writer::{Environment, Ledger};
 use crate::feed::Feed;
 use crate::http::access::Routes;
 use crate::http::events::Seats;
+use crate::http::metrics::LastOverview;
+use crate::metrics::Metrics;
 use crate::versions::Versions;
 
 pub use access::{Access, Gate, Route};
@@ -111,6 +114,7 @@ pub struct App {
     parts: Arc<Parts>,
     rates: Rates,
     feed: Option<Feed>,
+    metrics: Metrics,
 }
 
 struct Parts {
@@ -119,6 +123,7 @@ struct Parts {
     gate: Gate,
     room: Room,
     seats: Seats,
+    last_overview: LastOverview,
 }
 
 impl App {
@@ -126,8 +131,9 @@ impl App {
     #[must_use]
     pub fn new(node: Node, roles: Roles, gate: Gate) -> Self {
         let rates = Rates::new(RATE_PER_SECOND, RATE_BURST);
-        let parts = Parts { node, roles, gate, room: Room::default(), seats: Seats::default() };
-        Self { parts: Arc::new(parts), rates, feed: None }
+        let (room, seats, last_overview) = (Room::default(), Seats::default(), LastOverview::default());
+        let parts = Arc::new(Parts { node, roles, gate, room, seats, last_overview });
+        Self { parts, rates, feed: None, metrics: Metrics::default() }
     }
 
     /// The same, with these bounds on how often one client may ask.
@@ -140,6 +146,22 @@ impl App {
     #[must_use]
     pub fn telling(self, feed: Feed) -> Self {
         Self { feed: Some(feed), ..self }
+    }
+
+    /// The same, counting here what it does.
+    #[must_use]
+    pub fn measured_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn last_overview(&self) -> &LastOverview {
+        &self.parts.last_overview
     }
 
     fn gate(&self) -> &Gate {
@@ -220,6 +242,7 @@ fn all_routes() -> Routes {
         .and(events::routes())
         .and(keys::routes())
         .and(operation::routes())
+        .and(metrics::routes())
         .and(projections::routes())
         .and(problem::pages::routes())
         .and(ui::routes())
@@ -239,5 +262,6 @@ pub fn router(app: App) -> Router {
         .fallback(edge::unknown_route)
         .method_not_allowed_fallback(edge::method_not_allowed)
         .layer(axum::middleware::from_fn(edge::edge))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), metrics::measure))
         .with_state(app)
 }

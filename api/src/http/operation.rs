@@ -19,6 +19,7 @@ use crate::http::read::{WAIT_MAX, respond};
 use crate::http::segments::{NoParameters, Parameters};
 use crate::http::{App, BULK_IN_FLIGHT_MAX, BULK_LINE_BYTES_MAX, COMMAND_BODY_BYTES_MAX};
 use crate::keys::Reading;
+use crate::metrics::standing::{projection_state, writer_state};
 
 /// What a remembered idempotency key costs in memory, about.
 const BYTES_PER_KEY: u32 = 28;
@@ -44,6 +45,7 @@ async fn front(headers: HeaderMap) -> Response {
         ("/v1/projections", "how far the read tables are"),
         ("/v1/audit/checkpoint", "what was signed last"),
         ("/readyz", "whether it is ready"),
+        ("/metrics", "what is measured, for Prometheus"),
         ("/problems", "what can go wrong"),
         ("/docs", "every path, described"),
         ("/openapi.json", "the same for programs"),
@@ -107,19 +109,18 @@ async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
 }
 
 pub(super) fn writer_check(status: &PartitionStatus) -> Check {
-    let (state, code, reason) = match &status.writer {
-        WriterState::Leading => ("leading", Code::WriterRecovering, None),
-        WriterState::Recovering => ("recovering", Code::WriterRecovering, None),
-        WriterState::Stalled => ("stalled", Code::NotApplied, Some("the log does not answer".to_owned())),
-        WriterState::Superseded { url } => ("superseded", Code::NotPartitionOwner, url.clone()),
-        WriterState::Halted { reason } => ("halted", Code::PartitionHalted, Some(reason.clone())),
-        WriterState::Stopped => ("stopped", Code::NotApplied, None),
+    let (code, reason) = match &status.writer {
+        WriterState::Leading | WriterState::Recovering => (Code::WriterRecovering, None),
+        WriterState::Stalled => (Code::NotApplied, Some("the log does not answer".to_owned())),
+        WriterState::Superseded { url } => (Code::NotPartitionOwner, url.clone()),
+        WriterState::Halted { reason } => (Code::PartitionHalted, Some(reason.clone())),
+        WriterState::Stopped => (Code::NotApplied, None),
     };
     Check {
         role: "writer",
         partition: Some(status.partition),
         ready: matches!(status.writer, WriterState::Leading),
-        state,
+        state: writer_state(&status.writer),
         reason,
         position: Some(status.position),
         lag_records: None,
@@ -174,13 +175,11 @@ fn keys_check(reading: Reading) -> Check {
 }
 
 pub(super) fn activity_of(status: &Status) -> (&'static str, Option<String>) {
-    match &status.activity {
-        Activity::Starting => ("starting", None),
-        Activity::Running => ("running", None),
-        Activity::Retrying { reason } => ("retrying", Some(reason.to_string())),
-        Activity::Halted { reason } => ("halted", Some(reason.to_string())),
-        Activity::Stopped => ("stopped", None),
-    }
+    let reason = match &status.activity {
+        Activity::Retrying { reason } | Activity::Halted { reason } => Some(reason.to_string()),
+        Activity::Starting | Activity::Running | Activity::Stopped => None,
+    };
+    (projection_state(&status.activity), reason)
 }
 
 async fn info(

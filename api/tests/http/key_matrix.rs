@@ -188,7 +188,7 @@ async fn another_site_is_as_one_that_does_not_exist() {
                 };
                 assert_eq!(neutral(&answer, "uk"), neutral(&missing, "nowhere"), "{what}");
             }
-            Access::AllSites(_) => {
+            Access::AllSites(_) | Access::FromHere(_) => {
                 assert_problem(&answer, 403, "forbidden");
                 assert_tells_nothing(&answer, &what);
             }
@@ -285,6 +285,7 @@ fn every_route_says_what_it_needs_in_a_way_that_fits_its_path() {
                     "{method} {path} is open to everybody"
                 );
             }
+            Access::FromHere(_) => assert_eq!(path, "/metrics"),
             Access::AllSites(_) | Access::AnyKey => {}
         }
     }
@@ -296,6 +297,7 @@ fn the_page_about_security_has_every_route() {
     for Route { method, path, access } in http::routes() {
         let needs = match access {
             Access::Open => "nothing".to_owned(),
+            Access::FromHere(scope) => format!("nothing from this machine, else `{scope}` at all sites"),
             Access::AnyKey => "any key".to_owned(),
             Access::AtSite(scope) => format!("`{scope}` at the site"),
             Access::OwnSites(scope) => format!("`{scope}`"),

@@ -21,6 +21,7 @@ mod key_matrix;
 mod keys;
 mod limits;
 mod lists;
+mod metrics;
 mod operation;
 mod orders;
 mod past;

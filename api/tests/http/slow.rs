@@ -34,7 +34,8 @@ async fn serve(limits: Limits) -> (Service, SocketAddr) {
     let service = Service::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let serving = Serving { limits, tls: None };
+    let connections = service.app.metrics().connections();
+    let serving = Serving { limits, connections, ..Serving::default() };
     tokio::spawn(http::serve(listener, service.router.clone(), serving, CancellationToken::new()));
     (service, address)
 }
@@ -163,7 +164,7 @@ async fn a_caller_that_never_reads_is_dropped() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_so_and_has_room_again_later() {
-    let (_service, address) = serve(Limits { connections_max: 2, ..endless() }).await;
+    let (service, address) = serve(Limits { connections_max: 2, ..endless() }).await;
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut connection = connect(address).await;
@@ -177,6 +178,10 @@ async fn one_connection_too_many_is_told_so_and_has_room_again_later() {
     let answer = until_closed(&mut refused).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
     assert!(answer.contains("\"overloaded\""), "{answer}");
+    let metrics = service.get("/metrics").await.expect(200).text;
+    for count in ["open 2", "accepted_total 2", "refused_total{reason=\"server_full\"} 1"] {
+        assert!(metrics.contains(&format!("stockledger_connections_{count}\n")), "{metrics}");
+    }
     drop(held);
     let has_room = async {
         loop {

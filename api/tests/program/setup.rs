@@ -82,7 +82,7 @@ async fn wrong_settings_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("settings.toml");
     let cases = [
-        ("lisen = \"127.0.0.1:1\"", "unknown field `lisen`"),
+        ("lisen = \"127.0.0.1:1\"", "unknown field `lisen`; did you mean `listen`?"),
         ("listen = \"nowhere\"", "setting listen from file"),
         ("roles = [\"king\"]", "unknown role \"king\""),
         ("log = \"postgres://x\"", "must be sqlite:PATH"),

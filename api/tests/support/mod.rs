@@ -21,6 +21,7 @@ use axum::http::{HeaderMap, Request};
 use serde_json::Value;
 use stockledger::feed::{self, Feed};
 use stockledger::http::{self, App, Gate, Node, Roles};
+use stockledger::metrics::Metrics;
 use stockledger::versions::Versions;
 use stockledger_log::{Log, MemoryLog};
 use stockledger_projections::{Activity, Projector, Queries, SqliteStore, Status, Store};
@@ -144,6 +145,8 @@ impl Service {
         log.faults().set_clock_ms(environment.now().micros() / 1_000);
         let identity = genesis::check(&log).await.expect("a ledger");
         let port: Arc<dyn Log> = Arc::new(log.clone());
+        let metrics = Metrics::default();
+        let options = Options { observer: Some(metrics.observer()), ..options };
         let ledger =
             Ledger::start(port.clone(), environment.clone(), options).await.expect("a ledger starts");
         let dir = TempDir::new().expect("a temporary directory");
@@ -177,7 +180,7 @@ impl Service {
             versions: Some(versions),
             audit: None,
         };
-        let app = App::new(node.clone(), roles.clone(), Gate::Open).telling(feed.clone());
+        let app = App::new(node.clone(), roles.clone(), Gate::Open).telling(feed.clone()).measured_by(metrics);
         let router = http::router(app.clone());
         Self {
             app,

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 use crate::genesis;
+use crate::observer::{Observer, Watch};
 use crate::partition::intake::Key;
 use crate::partition::places::{PLACES_MAX, Place, Places};
 use crate::partition::status::{PartitionStatus, StatusSender, WriterState};
@@ -54,6 +55,8 @@ pub struct Options {
     /// Whether to read back everything that the log acknowledged. Costs a second reading of every record; right for a log
     /// in other machines, needless for a file of our own.
     pub verify_tail: bool,
+    /// Who hears what the writers do; nobody, if absent.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Options {
@@ -75,6 +78,7 @@ impl Options {
             claim_again_after: Duration::from_secs(2),
             log_retry_after: Duration::from_millis(500),
             verify_tail: false,
+            observer: None,
         }
     }
 }
@@ -144,6 +148,7 @@ struct Inner {
     routes: Routes,
     answer_within: Duration,
     queue_within: Duration,
+    observer: Option<Arc<dyn Observer>>,
     stop: CancellationToken,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
@@ -164,6 +169,7 @@ pub struct PendingReply {
     is_repeated: bool,
     outcome: oneshot::Receiver<Outcome>,
     answer_within: Duration,
+    watch: Option<Watch>,
 }
 
 impl PendingReply {
@@ -172,6 +178,14 @@ impl PendingReply {
     /// # Errors
     /// [`CommandError`]; which of them mean that nothing was written is said there.
     pub async fn wait(mut self) -> Result<Reply, CommandError> {
+        let outcome = self.answer().await;
+        if let Some(watch) = self.watch.take() {
+            watch.tell(outcome.as_ref());
+        }
+        outcome
+    }
+
+    async fn answer(&mut self) -> Outcome {
         match tokio::time::timeout(self.answer_within, &mut self.outcome).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(CommandError::OutcomeUnknown),
@@ -180,6 +194,14 @@ impl PendingReply {
             }
             Err(_) => Err(CommandError::OutcomeUnknown),
         }
+    }
+}
+
+impl PendingReply {
+    /// The same, whose answer somebody hears of.
+    pub(crate) fn watched_by(mut self, watch: Option<Watch>) -> Self {
+        self.watch = watch;
+        self
     }
 }
 
@@ -232,7 +254,9 @@ impl Ledger {
             writers.into_iter().map(|(writer, status)| tokio::spawn(supervise(writer, status))).collect();
         let tasks = std::sync::Mutex::new(tasks);
         let Options { answer_within, queue_within, .. } = *options;
-        let ledger = Self(Arc::new(Inner { partitions, routes, answer_within, queue_within, stop, tasks }));
+        let observer = options.observer.clone();
+        let inner = Inner { partitions, routes, answer_within, queue_within, observer, stop, tasks };
+        let ledger = Self(Arc::new(inner));
         tokio::spawn(ledger.clone().open_registered_sites());
         Ok(ledger)
     }
@@ -261,6 +285,14 @@ impl Ledger {
     #[must_use]
     pub fn status(&self) -> Vec<PartitionStatus> {
         self.0.partitions.iter().map(|handle| handle.status.borrow().clone()).collect()
+    }
+
+    /// How many commands of each partition wait, are being decided or are in flight, by partition; one of many lines
+    /// counts as several.
+    #[must_use]
+    pub fn open_commands(&self) -> Vec<(PartitionId, usize)> {
+        let numbered = (0..).map(PartitionId).zip(&self.0.partitions);
+        numbered.map(|(partition, handle)| (partition, handle.places.open())).collect()
     }
 
     /// Waits until every partition is led, or one can never be.
@@ -303,6 +335,11 @@ impl Ledger {
         command: Checked,
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
+        let watch = self.watch(&command);
+        Watch::follow(watch, self.try_enter(command, key))
+    }
+
+    fn try_enter(&self, command: Checked, key: Option<IdempotencyKey>) -> Result<PendingReply, CommandError> {
         let (handle, work, request) = self.route(command, key)?;
         let place = handle.places.try_take(work.places(), self.0.queue_within).ok_or_else(|| {
             let key = Key::of(&work, request.as_ref());
@@ -320,10 +357,24 @@ impl Ledger {
         command: Checked,
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
+        let watch = self.watch(&command);
+        Watch::follow(watch, self.enter(command, key).await)
+    }
+
+    async fn enter(
+        &self,
+        command: Checked,
+        key: Option<IdempotencyKey>,
+    ) -> Result<PendingReply, CommandError> {
         let (handle, work, request) = self.route(command, key)?;
         let stopping = || CommandError::NotApplied("the server is stopping");
         let place = handle.places.take(work.places()).await.ok_or_else(stopping)?;
         self.send(handle, work, request, place)
+    }
+
+    fn watch(&self, command: &Checked) -> Option<Watch> {
+        let observer = self.0.observer.clone()?;
+        Some(Watch::new(observer, command.command().kind()))
     }
 
     /// Stops taking commands, lets what was taken be decided and answered, saves snapshots and ends.
@@ -409,7 +460,8 @@ impl Ledger {
             mpsc::error::TrySendError::Full(_) => refused(CommandError::Overloaded),
             mpsc::error::TrySendError::Closed(_) => refused(STOPPING),
         })?;
-        Ok(PendingReply { ticket, is_repeated, outcome, answer_within: self.0.answer_within })
+        let answer_within = self.0.answer_within;
+        Ok(PendingReply { ticket, is_repeated, outcome, answer_within, watch: None })
     }
 }
 

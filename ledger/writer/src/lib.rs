@@ -14,12 +14,14 @@ pub mod entry;
 pub mod environment;
 pub mod genesis;
 pub mod ledger;
+pub mod observer;
 mod partition;
 pub mod reply;
 pub mod snapshot;
 
 pub use environment::{Environment, SystemEnvironment};
 pub use ledger::{Ledger, Options, PendingReply};
+pub use observer::Observer;
 pub use partition::OpenError;
 pub use partition::status::{PartitionStatus, WriterState};
 pub use reply::{CommandError, Reply};

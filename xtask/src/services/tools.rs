@@ -47,6 +47,11 @@ pub(crate) fn ensure_kcat() -> Result<()> {
     if says("kcat", "-V") { Ok(()) } else { install("kcat") }
 }
 
+/// Makes sure that there is promtool, which checks what the metrics, the dashboard and the alarms say.
+pub(crate) fn ensure_promtool() -> Result<()> {
+    if is_there("promtool") { Ok(()) } else { install("prometheus") }
+}
+
 /// Whether a program is there that can say its version.
 pub(super) fn is_there(program: &str) -> bool {
     says(program, "--version")

@@ -70,7 +70,7 @@ impl Caller {
             return Err(lacks_scope(scope));
         }
         match (access, sites) {
-            (Access::AllSites(_), Some(_)) => Err(Problem::new(
+            (Access::AllSites(_) | Access::FromHere(_), Some(_)) => Err(Problem::new(
                 Code::Forbidden,
                 "this is about the ledger as a whole, and the API key is for some of its sites",
             )),

@@ -36,11 +36,15 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if access != Access::Open {
+    if !is_open(access, &request) {
         let caller = known(&app, &request)?;
         let site = match access {
             Access::AtSite(_) => Some(site_of(&mut request).await?),
-            Access::Open | Access::AnyKey | Access::OwnSites(_) | Access::AllSites(_) => None,
+            Access::Open
+            | Access::FromHere(_)
+            | Access::AnyKey
+            | Access::OwnSites(_)
+            | Access::AllSites(_) => None,
         };
         caller.check(access, site.as_ref())?;
         if let Some(credential) = caller.credential() {
@@ -49,6 +53,22 @@ pub(super) async fn guard(
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)
+}
+
+/// What a proxy says of whom it speaks for.
+const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
+/// Whether nobody is asked who they are.
+fn is_open(access: Access, request: &Request) -> bool {
+    match access {
+        Access::Open => true,
+        Access::FromHere(_) => {
+            let peer = request.extensions().get::<Peer>();
+            let is_here = peer.is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback());
+            is_here && !FORWARDED.iter().any(|name| request.headers().contains_key(*name))
+        }
+        Access::AnyKey | Access::AtSite(_) | Access::OwnSites(_) | Access::AllSites(_) => false,
+    }
 }
 
 /// Who the request comes from. Wrong credentials are counted, so that nobody can try many.

@@ -25,6 +25,9 @@ use crate::http::{rate, ui};
 pub enum Access {
     /// Nothing: it tells nothing of the ledger.
     Open,
+    /// Nothing, if the request comes from this machine and is nobody else's; from elsewhere a key with this scope, for all
+    /// sites.
+    FromHere(KeyScope),
     /// A key, whatever it allows. The handler looks at what it does allow.
     AnyKey,
     /// A key with this scope, for the site in the path.
@@ -42,7 +45,9 @@ impl Access {
     pub const fn scope(self) -> Option<KeyScope> {
         match self {
             Self::Open | Self::AnyKey => None,
-            Self::AtSite(scope) | Self::OwnSites(scope) | Self::AllSites(scope) => Some(scope),
+            Self::FromHere(scope) | Self::AtSite(scope) | Self::OwnSites(scope) | Self::AllSites(scope) => {
+                Some(scope)
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ pub use self::files::connections_allowed;
 use self::limits::{ACCEPT_PAUSE, Limits};
 use self::peers::Peers;
 use self::refuse::Refusals;
+use crate::metrics::Connections;
 use crate::tls::ServerTls;
 
 /// How long requests that were begun may take to end once the server is told to stop.
@@ -36,14 +37,16 @@ pub struct Serving {
     pub limits: Limits,
     /// The certificate, where connections are encrypted.
     pub tls: Option<ServerTls>,
+    /// Where they are counted.
+    pub connections: Connections,
 }
 
 /// Answers requests until `shutdown` is cancelled; then takes no new connection and waits for the requests that were
 /// begun, at most [`DRAIN_MAX`].
 pub async fn serve(listener: TcpListener, router: Router, serving: Serving, shutdown: CancellationToken) {
-    let Serving { limits, tls } = serving;
+    let Serving { limits, tls, connections: counts } = serving;
     let shared = Shared { router, limits, tls, shutdown };
-    let mut connections = accept(listener, shared).await;
+    let mut connections = accept(listener, shared, &counts).await;
     let drained = async {
         while let Some(ended) = connections.join_next().await {
             note_end(ended);
@@ -66,7 +69,7 @@ impl Accept for TcpListener {
 }
 
 /// Accepts until told to stop, and gives back what is still being served.
-async fn accept(mut listener: impl Accept, shared: Shared) -> JoinSet<()> {
+async fn accept(mut listener: impl Accept, shared: Shared, counts: &Connections) -> JoinSet<()> {
     let (peers, refusals) = (Peers::default(), Refusals::new());
     let mut connections = JoinSet::new();
     let mut is_failing = false;
@@ -87,13 +90,15 @@ async fn accept(mut listener: impl Accept, shared: Shared) -> JoinSet<()> {
                 match peers.enter(peer.ip(), &shared.limits) {
                     Ok(seat) => {
                         let serving = shared.clone().serve(stream, peer);
+                        let open = counts.accept();
                         connections.spawn(async move {
                             serving.await;
-                            drop(seat);
+                            drop((seat, open));
                         });
                     }
                     Err(why) => {
                         tracing::debug!(%peer, ?why, "a connection is one too many");
+                        counts.refuse(why.as_str());
                         // Who wants TLS could not read the answer, and a handshake is the dearest part of a connection.
                         if shared.tls.is_none() {
                             refusals.refuse(stream, why);

@@ -34,6 +34,16 @@ pub(super) enum TooMany {
     OfThisPeer,
 }
 
+impl TooMany {
+    /// The same in one word.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::InAll => "server_full",
+            Self::OfThisPeer => "peer_full",
+        }
+    }
+}
+
 impl Peers {
     /// Lets a connection in; it counts until what is returned is dropped.
     pub(super) fn enter(&self, address: IpAddr, limits: &Limits) -> Result<Seat, TooMany> {

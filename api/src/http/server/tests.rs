@@ -45,7 +45,9 @@ async fn accepting_goes_on_after_the_system_had_no_more_files() {
     let router = Router::new().route("/", axum::routing::get(async || "here"));
     let shutdown = CancellationToken::new();
     let shared = Shared { router, limits: Limits::default(), tls: None, shutdown: shutdown.clone() };
-    let accepting = tokio::spawn(accept(Failing { errors: errors.into(), listener }, shared));
+    let failing = Failing { errors: errors.into(), listener };
+    let accepting =
+        tokio::spawn(async move { accept(failing, shared, &crate::metrics::Connections::default()).await });
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all(b"GET / HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();

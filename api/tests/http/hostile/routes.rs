@@ -48,6 +48,7 @@ pub(super) const ROUTES: &[Route] = &[
     read("/ui/sites/{site}/orders/{order_id}", &["format"]),
     read("/livez", &[]),
     read("/readyz", &[]),
+    read("/metrics", &[]),
     read("/v1/info", &[]),
     read("/problems", &[]),
     read("/problems/{code}", &[]),

@@ -31,8 +31,21 @@ struct Batch {
     sent: Instant,
 }
 
-/// What became of the records of one append; nothing for those whose outcome is unknown.
-pub(super) type Settled = Vec<(u64, Option<Delivery>)>;
+/// What became of one append.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// What became of each record; nothing of those whose outcome is unknown.
+    pub(super) records: Vec<(u64, Option<Delivery>)>,
+    /// How long that took from sending on.
+    pub(super) took: Duration,
+}
+
+impl Settled {
+    /// Whether the log has acknowledged all of it.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.records.iter().all(|(_, delivery)| matches!(delivery, Some(Delivery::Appended { .. })))
+    }
+}
 
 /// Everything in flight, of this term and of one whose end is not known yet.
 #[derive(Debug, Default)]
@@ -74,17 +87,22 @@ impl Flight {
         }
         let answer = tokio::time::timeout_at(batch.sent + patience, &mut batch.acknowledgement).await;
         let deliveries = answer.ok().and_then(Result::ok).unwrap_or_default();
-        let seqs = self.batches.pop_front().map(|batch| batch.seqs).unwrap_or_default();
+        let (seqs, took) = self.pop_batch();
         let deliveries = deliveries.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
-        seqs.into_iter().zip(deliveries).collect()
+        Settled { records: seqs.into_iter().zip(deliveries).collect(), took }
     }
 
     /// What became of the oldest append, if all goes well.
     fn settled_as_expected(&mut self) -> Settled {
-        let seqs = self.batches.pop_front().map(|batch| batch.seqs).unwrap_or_default();
+        let (seqs, took) = self.pop_batch();
         let expected = self.records.iter().filter(|record| seqs.contains(&record.decision.seq));
         let landed = |record: &InFlight| Delivery::Appended { offset: Some(record.after.last_valid_offset) };
-        expected.map(|record| (record.decision.seq, Some(landed(record)))).collect()
+        let records = expected.map(|record| (record.decision.seq, Some(landed(record)))).collect();
+        Settled { records, took }
+    }
+
+    fn pop_batch(&mut self) -> (Vec<u64>, Duration) {
+        self.batches.pop_front().map(|batch| (batch.seqs, batch.sent.elapsed())).unwrap_or_default()
     }
 
     /// Takes the oldest record out, if it is the one with this hash.

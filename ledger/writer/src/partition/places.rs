@@ -75,7 +75,8 @@ impl Places {
         Duration::try_from_secs_f64(open as f64 / per_second).ok()
     }
 
-    fn open(&self) -> usize {
+    /// How many are taken.
+    pub(crate) fn open(&self) -> usize {
         PLACES_MAX.saturating_sub(self.0.free.available_permits())
     }
 

@@ -23,8 +23,11 @@ impl Writer {
     /// Takes what became of one append. Only a record that stands exactly where it was expected is confirmed by its
     /// acknowledgement; everything else is for the log to say.
     pub(super) async fn settle(&mut self, settled: Settled, tail: &mut Tail) -> Result<(), Ended> {
+        if let Some(observer) = self.options.observer.as_deref().filter(|_| settled.is_acknowledged()) {
+            observer.committed(settled.records.len(), settled.took);
+        }
         let mut reading = None;
-        for (seq, delivery) in settled {
+        for (seq, delivery) in settled.records {
             let expected = self.confirmed.chain.next_offset;
             match delivery {
                 Some(Delivery::Appended { offset: Some(offset) })
@@ -113,6 +116,9 @@ impl Writer {
         }
         if let Some(InFlight { decision, pending, .. }) = own {
             let position = Position::new(self.partition, decision.seq);
+            if let Some(observer) = &self.options.observer {
+                observer.confirmed(&decision);
+            }
             self.withheld.push((pending, Ok(Reply { position, decision, replayed: false })));
         }
         if self.is_durable || !keeps(Rule::AnswersAreDurable) {
