@@ -180,7 +180,8 @@ impl Service {
             versions: Some(versions),
             audit: None,
         };
-        let app = App::new(node.clone(), roles.clone(), Gate::Open).telling(feed.clone()).measured_by(metrics);
+        let app =
+            App::new(node.clone(), roles.clone(), Gate::Open).telling(feed.clone()).measured_by(metrics);
         let router = http::router(app.clone());
         Self {
             app,

@@ -43,6 +43,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Items", "Descriptions of what is counted."),
     ("Stock", "What is where, why, and commands that change it."),
     ("Orders", "Promises to customers, and their steps."),
+    ("Events", "What was decided, as it was and as it happens."),
     ("Bulk", "Many commands in one request."),
     ("Audit", "What was signed, and proofs of it."),
     ("Keys", "Who may come in."),

@@ -227,6 +227,11 @@ fn with_access(description: &str, access: Access) -> String {
     let needs = match access {
         Access::Open => "Needs no API key.".to_owned(),
         Access::AnyKey => "Needs any API key.".to_owned(),
+        Access::FromHere(scope) => {
+            format!(
+                "Needs no API key from the same machine, else one with the scope `{scope}` for all sites."
+            )
+        }
         Access::AtSite(scope) => format!("Needs an API key with the scope `{scope}` for the site."),
         Access::OwnSites(scope) => format!("Needs an API key with the scope `{scope}`."),
         Access::AllSites(scope) => format!("Needs an API key with the scope `{scope}` for all sites."),

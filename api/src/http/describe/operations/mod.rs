@@ -1,6 +1,7 @@
 //! Every route, in the words of its callers.
 
 mod commands;
+mod feeds;
 mod node;
 mod reads;
 
@@ -9,13 +10,13 @@ use utoipa::openapi::path::HttpMethod;
 use super::operation::{Given, Operation, Place};
 use super::shape::Shape;
 use super::shapes::words::{
-    Axis, Cursor, HoldId, KeyId, Limit, Moment, OrderId, ProblemCode, SiteId, Sku, Version,
+    Axis, Cursor, HoldId, KeyId, Limit, Moment, OrderId, Position, ProblemCode, SiteId, Sku, Version,
 };
 use crate::http::problem::Code;
 
 /// All of them.
 pub(super) fn all() -> Vec<Operation> {
-    [reads::all(), commands::all(), node::all()].into_iter().flatten().collect()
+    [reads::all(), commands::all(), feeds::all(), node::all()].into_iter().flatten().collect()
 }
 
 /// What an id in a path is.
@@ -28,6 +29,7 @@ pub(super) fn id(name: &str) -> Option<Given> {
         "hold_id" => given("hold_id", "The hold.", HoldId::usage),
         "key_id" => given("key_id", "The API key.", KeyId::usage),
         "version" => given("version", "The version of the read tables.", Version::usage),
+        "position" => given("position", "The decision.", Position::usage),
         "code" => given("code", "The code of a problem.", ProblemCode::usage),
         "file" => given("file", "The name of a file.", String::usage),
         _ => return None,

@@ -111,6 +111,10 @@ fn service() -> Vec<Operation> {
             .answers::<KeyList>(200, "A page of keys.")
             .fails(&[Code::InvalidCursor, Code::NotFound]),
         get("/v1/info", "getInfo", "Service", "Show what this node is").answers::<Info>(200, "The node."),
+        get("/metrics", "getMetrics", "Service", "Show what is measured, for Prometheus")
+            .about("OpenMetrics where `Accept` asks for it.")
+            .answers_as::<String>(200, TEXT, "The metrics.")
+            .answers_as::<String>(200, "application/openmetrics-text", "The metrics."),
         get("/livez", "getLiveness", "Service", "Ask whether the process answers")
             .answers::<Alive>(200, "It does."),
         get("/readyz", "getReadiness", "Service", "Ask whether every role can be played")

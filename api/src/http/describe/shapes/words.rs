@@ -121,6 +121,8 @@ words! {
     Time = time();
     /// Continues the list that it came from. Opaque; good for the same path with the same filters.
     Cursor = ObjectBuilder::new().schema_type(Type::String);
+    /// A place in a feed. Opaque, good for every filter and on every node, and never out of date.
+    FeedCursor = ObjectBuilder::new().schema_type(Type::String);
 
     /// Why stock or an order changed. Each command takes some of these.
     Reason = one_of(ours::Reason::ALL.iter().map(|word| word.as_str()));
