@@ -64,8 +64,8 @@ struct Body {
 struct Answer {
     status: u16,
     meaning: &'static str,
-    media_type: &'static str,
-    usage: Usage,
+    /// Its media type and its shape; nothing where it has no body.
+    body: Option<(&'static str, Usage)>,
     headers: &'static [&'static str],
 }
 
@@ -133,7 +133,13 @@ impl Operation {
         media_type: &'static str,
         meaning: &'static str,
     ) -> Self {
-        self.answers.push(Answer { status, meaning, media_type, usage: T::usage, headers: &[] });
+        self.answers.push(Answer { status, meaning, body: Some((media_type, T::usage)), headers: &[] });
+        self
+    }
+
+    /// Leads elsewhere.
+    pub(super) fn redirects(mut self, meaning: &'static str) -> Self {
+        self.answers.push(Answer { status: 303, meaning, body: None, headers: &["Location"] });
         self
     }
 
@@ -262,6 +268,7 @@ pub(super) fn headers(named: &mut Named) -> Vec<(&'static str, Header)> {
         header("RateLimit", "How often it may ask before it must wait.", String::usage),
         header("Retry-After", "Seconds after which it is worth trying again.", u64::usage),
         header("WWW-Authenticate", "`Bearer`", String::usage),
+        header("Location", "The path that has it.", String::usage),
         header("Idempotency-Replayed", "`true` if the command was decided before.", String::usage),
         header(
             "Ledger-Position",
@@ -286,13 +293,19 @@ const HEADERS_OF_DECISIONS: [&str; 2] = ["Ledger-Position", "Idempotency-Replaye
 fn success(answers: &[Answer], named: &mut Named) -> BTreeMap<u16, ResponseBuilder> {
     let mut responses: BTreeMap<u16, ResponseBuilder> = BTreeMap::new();
     for answer in answers {
-        let content = ContentBuilder::new().schema(Some((answer.usage)(named))).build();
         let response = responses.remove(&answer.status).unwrap_or_else(|| {
             let response = ResponseBuilder::new().description(answer.meaning);
             let response = with_headers(response, &HEADERS_OF_ALL);
             with_headers(response, answer.headers)
         });
-        responses.insert(answer.status, response.content(answer.media_type, content));
+        let response = match answer.body {
+            Some((media_type, usage)) => {
+                let content = ContentBuilder::new().schema(Some(usage(named)));
+                response.content(media_type, content.build())
+            }
+            None => response,
+        };
+        responses.insert(answer.status, response);
     }
     responses
 }

@@ -137,7 +137,10 @@ fn pages() -> Vec<Operation> {
         page.answers_as::<String>(200, TEXT, "The page.").answers_as::<String>(200, HTML, "The page.")
     };
     vec![
-        page("/", "getFront", "Show where to begin"),
+        get("/", "getFront", "Service", "Show where to begin")
+            .about("Leads to the dashboard where `Accept` asks for HTML.")
+            .answers_as::<String>(200, TEXT, "The page.")
+            .redirects("To the dashboard."),
         page("/problems", "listProblems", "List every code of a problem"),
         page("/problems/{code}", "getProblem", "Explain the code of a problem").fails(&[Code::NotFound]),
         get("/openapi.json", "getDescription", "Service", "Get this description")
