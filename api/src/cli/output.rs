@@ -114,7 +114,7 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    line(table)
+    line(table.trim_fmt())
 }
 
 /// Prints rows as CSV under a heading.

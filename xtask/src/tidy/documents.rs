@@ -32,6 +32,34 @@ pub(super) fn links_resolve(root: &Path, file: &SourceFile) -> Vec<Complaint> {
     complaints
 }
 
+/// Documents that say which test proves what.
+const PROVED: &[&str] = &["docs/checklist.md", "docs/reliability.md"];
+
+/// A test that a document names exists. The name of a test is a sentence, by which it is told from other words.
+pub(super) fn named_tests_exist(files: &[SourceFile]) -> Vec<(String, Complaint)> {
+    let sources: Vec<&SourceFile> = files.iter().filter(|file| file.is("rs")).collect();
+    let is_there = |name: &str| {
+        let declared = format!("fn {name}(");
+        sources.iter().any(|file| file.text.contains(&declared))
+    };
+    let mut complaints = vec![];
+    for file in files.iter().filter(|file| PROVED.contains(&file.path.as_str())) {
+        for (index, line) in file.text.lines().enumerate() {
+            let named = line.split('`').skip(1).step_by(2).filter(|word| is_sentence(word));
+            let missing = named.filter(|name| !is_there(name));
+            complaints.extend(missing.map(|name| {
+                (file.path.clone(), Complaint::line(index, format!("there is no test `{name}`")))
+            }));
+        }
+    }
+    complaints
+}
+
+fn is_sentence(word: &str) -> bool {
+    let is_name = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    is_name && word.matches('_').count() >= 3
+}
+
 /// The targets of inline links outside code, with the index of their line.
 fn relative_links(markdown: &str) -> Vec<(usize, String)> {
     let mut links = vec![];
@@ -51,7 +79,21 @@ fn relative_links(markdown: &str) -> Vec<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SourceFile, decision_has_its_parts, links_resolve, relative_links};
+    use super::{SourceFile, decision_has_its_parts, links_resolve, named_tests_exist, relative_links};
+
+    #[test]
+    fn a_test_that_is_gone_is_found() {
+        let files = [
+            SourceFile::new(
+                "docs/checklist.md",
+                "| 1 | x | `what_is_there_is_found`, `what_is_not_is_named` |",
+            ),
+            SourceFile::new("api/tests/a.rs", "fn what_is_there_is_found() {}"),
+        ];
+        let complaints = named_tests_exist(&files);
+        assert_eq!(complaints.len(), 1);
+        assert!(complaints[0].1.what.contains("what_is_not_is_named"));
+    }
 
     #[test]
     fn a_decision_without_consequences_is_found() {

@@ -61,6 +61,12 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         complaints
             .extend(found.map(|complaint| format!("{}:{}: {}", file.path, complaint.line, complaint.what)));
     }
+    let unproved = documents::named_tests_exist(&files);
+    complaints.extend(
+        unproved
+            .into_iter()
+            .map(|(path, complaint)| format!("{path}:{}: {}", complaint.line, complaint.what)),
+    );
     complaints.extend(crates::forbidden_edges(root)?);
     for complaint in &complaints {
         say(complaint);
