@@ -8,9 +8,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
-use crate::http::headers::REQUEST_ID;
+use crate::http::headers::{LEDGER_POSITION, REQUEST_ID};
 use crate::http::problem::{Code, Problem};
 
 /// Longest request id that is taken over from a caller.
@@ -55,19 +57,37 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let uri = request.uri().clone();
     request.extensions_mut().insert(id.clone());
-    let mut response = match check_head(&request) {
-        Ok(()) => {
-            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-            answered.unwrap_or_else(|panic| panicked(panic.as_ref()).into_response())
+    // A query may hold what somebody looks for; a path is what the request is about.
+    let span = tracing::info_span!(
+        "request",
+        request_id = id.as_str(),
+        method = %request.method(),
+        path = uri.path(),
+        status = Empty,
+        position = Empty
+    );
+    let answered = async {
+        match check_head(&request) {
+            Ok(()) => {
+                let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+                answered.unwrap_or_else(|panic| panicked(panic.as_ref()).into_response())
+            }
+            Err(problem) => problem.into_response(),
         }
-        Err(problem) => problem.into_response(),
     };
+    let mut response = answered.instrument(span.clone()).await;
+    let _entered = span.enter();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let code = problem.code();
         let document = problem.into_document_response(id.as_str(), uri.path());
         response = with_headers_of(document, response.headers_mut());
         response.extensions_mut().insert(code);
     }
+    span.record("status", response.status().as_u16());
+    if let Some(position) = response.headers().get(LEDGER_POSITION).and_then(|value| value.to_str().ok()) {
+        span.record("position", position);
+    }
+    tracing::debug!("answered");
     response.headers_mut().insert(REQUEST_ID, id.0);
     response
 }

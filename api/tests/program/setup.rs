@@ -1,8 +1,13 @@
 //! Settings, and set-ups that the program refuses.
 
-use serde_json::Value;
+use std::process::Stdio;
 
-use crate::run::{Server, complaint, data, json, refused, run, text};
+use axum::http::{HeaderName, HeaderValue, Method};
+use serde_json::{Value, json};
+use stockledger::client::Client;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::run::{Server, complaint, data, json as json_of, program, refused, run, text, until};
 
 #[tokio::test]
 async fn a_second_process_is_told_who_uses_the_directory() {
@@ -30,10 +35,7 @@ async fn a_log_is_protected_wherever_it_is() {
     assert!(complaint(&output).contains("in use by PID"), "{}", complaint(&output));
 
     // The demo keeps away from any ledger that the settings name.
-    let demo = crate::run::program(&["demo", "--exit", "--format", "json"])
-        .env("STOCKLEDGER_LOG", &log)
-        .output()
-        .await;
+    let demo = program(&["demo", "--exit", "--format", "json"]).env("STOCKLEDGER_LOG", &log).output().await;
     assert!(demo.unwrap().status.success());
     assert_eq!(data(&["tail", "--data-dir", text(one.path())]).await, "");
     server.kill().await;
@@ -55,7 +57,7 @@ async fn settings_say_where_they_come_from() {
     let file = directory.path().join("settings.toml");
     std::fs::write(&file, "listen = \"127.0.0.1:9999\"\nnode = \"shed\"\nroles = [\"api\", \"projector\"]\n")
         .unwrap();
-    let settings = json(&["config", "show", "--config", text(&file), "--node", "barn"]).await;
+    let settings = json_of(&["config", "show", "--config", text(&file), "--node", "barn"]).await;
     let setting =
         |name: &str| (settings[name]["value"].clone(), settings[name]["source"].as_str().unwrap().to_owned());
     assert_eq!(setting("node"), (Value::from("barn"), "flag".to_owned()));
@@ -63,7 +65,7 @@ async fn settings_say_where_they_come_from() {
     assert_eq!(setting("roles").0, Value::from("projector,api"));
     assert_eq!(setting("log"), (Value::from("sqlite:./stockledger-data/log.sqlite"), "default".to_owned()));
 
-    let mut command = crate::run::program(&["config", "show", "--format", "json", "--data-dir", "here"]);
+    let mut command = program(&["config", "show", "--format", "json", "--data-dir", "here"]);
     let output =
         command.env("STOCKLEDGER_DATA_DIR", "there").env("STOCKLEDGER_NODE", "hut").output().await.unwrap();
     let settings: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -97,7 +99,7 @@ async fn wrong_settings_are_named() {
         assert!(!complaint(&output).contains("pass/word"), "a password is shown: {}", complaint(&output));
     }
     std::fs::write(&file, "projections = \"mysql://shop:one@db/stock\"\n").unwrap();
-    let mut command = crate::run::program(&["config", "show", "--config", text(&file)]);
+    let mut command = program(&["config", "show", "--config", text(&file)]);
     let output = command.env("STOCKLEDGER_PROJECTIONS_PASSWORD", "two").output().await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(complaint(&output).contains("more than one password"), "{}", complaint(&output));
@@ -113,4 +115,33 @@ async fn files_that_are_no_ledger_are_left_alone() {
     std::fs::write(path.join("log.sqlite"), "a letter to my mother").unwrap();
     refused(&["serve", "--listen", "127.0.0.1:0", "--data-dir", text(path)], &["not-a-ledger"]).await;
     assert_eq!(std::fs::read_to_string(path.join("log.sqlite")).unwrap(), "a letter to my mother");
+}
+
+#[tokio::test]
+async fn each_line_of_the_log_says_which_request_it_is_about_and_what_came_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut server = program(&["serve", "--listen", &address, "--data-dir", text(directory.path())])
+        .env("STOCKLEDGER_LOG_LEVEL", "stockledger=debug")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(server.stderr.take().unwrap()).lines();
+    let client = Client::new(&format!("http://{address}")).unwrap();
+    until(async || client.get_json::<Value>("/readyz").await.is_ok()).await;
+    let id = vec![(HeaderName::from_static("x-request-id"), HeaderValue::from_static("mine-1"))];
+    let site = json!({ "name": "London" });
+    let opened: Value = client.send_json(Method::PUT, "/v1/sites/uk", id, &site).await.unwrap();
+    let line = loop {
+        let line = said.next_line().await.unwrap().expect("a line about the request");
+        // What is said to people at the start is none of the log's.
+        let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+        if line["span"]["request_id"] == "mine-1" {
+            break line;
+        }
+    };
+    assert_eq!((&line["span"]["path"], &line["span"]["method"]), (&json!("/v1/sites/uk"), &json!("PUT")));
+    assert_eq!((&line["span"]["status"], &line["span"]["position"]), (&json!(201), &opened["position"]));
+    server.kill().await.unwrap();
 }
