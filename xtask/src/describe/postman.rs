@@ -19,7 +19,7 @@ const PACKAGE: &str = include_str!("postman/package.json");
 const LOCK: &str = include_str!("postman/package-lock.json");
 
 /// How requests are made of the description: from its examples, with a folder for each tag.
-const OPTIONS: &str = "folderStrategy=Tags,parametersResolution=Example,requestParametersResolution=Example,optimizeConversion=false";
+const OPTIONS: &str = "folderStrategy=Tags,parametersResolution=Example";
 
 /// A stream of events ends with the service, and a collection waits for each of its answers.
 const ENDLESS: &str = "v1/events/stream";
