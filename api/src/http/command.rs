@@ -128,7 +128,7 @@ pub(super) async fn submit<I: Input>(
     let ledger = app.ledger()?;
     let (parts, body) = request.into_parts();
     let key = if I::IS_KEYED { Some(idempotency_key(&parts.headers)?) } else { None };
-    let body = read_body(app, &parts, body).await?;
+    let body = read_body(app, &parts, body, &["application/json"]).await?;
     let command = checked::<I>(target, &body.bytes, caller.actor())?;
     drop(body);
     Ok(ledger.submit(command, key).await?)
@@ -155,12 +155,17 @@ pub(super) struct Kept {
     _room: Option<Share>,
 }
 
-/// The whole body of a request, JSON by its header; empty if there is none.
-pub(super) async fn read_body(app: &App, parts: &Parts, body: HttpBody) -> Result<Kept, Problem> {
+/// The whole body of a request, of one of these media types by its header; empty if there is none.
+pub(super) async fn read_body(
+    app: &App,
+    parts: &Parts,
+    body: HttpBody,
+    media_types: &[&str],
+) -> Result<Kept, Problem> {
     if body.is_end_stream() {
         return Ok(Kept::default());
     }
-    require_media_type(&parts.headers, &["application/json"])?;
+    require_media_type(&parts.headers, media_types)?;
     let is_too_large = |size: u64| usize::try_from(size).map_or(true, |size| size > BODY_BYTES_MAX);
     if is_too_large(body.size_hint().lower()) {
         return Err(body_too_large());

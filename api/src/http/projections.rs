@@ -184,7 +184,7 @@ async fn drop_version(
 
 async fn body_of(app: &App, request: Request) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
-    Ok(read_body(app, &parts, body).await?.bytes)
+    Ok(read_body(app, &parts, body, &["application/json"]).await?.bytes)
 }
 
 fn refused(error: versions::Error) -> Problem {

@@ -21,6 +21,7 @@ pub(super) enum Section {
     Items,
     Projections,
     Audit,
+    Account,
 }
 
 /// A step of the way to a page.
@@ -84,6 +85,10 @@ impl Frame {
     pub(super) fn in_audit(&self) -> &'static str {
         self.current(Section::Audit)
     }
+
+    pub(super) fn in_account(&self) -> &'static str {
+        self.current(Section::Account)
+    }
 }
 
 /// The pages of a site.
@@ -118,8 +123,13 @@ pub(super) fn site_path_of(site: &SiteId, what: &str, id: &str) -> String {
 
 /// The page as an answer.
 pub(super) fn page(template: &impl Template) -> Result<Response, Problem> {
+    page_with(StatusCode::OK, template)
+}
+
+/// The page as an answer of this status.
+pub(super) fn page_with(status: StatusCode, template: &impl Template) -> Result<Response, Problem> {
     let html = template.render().map_err(Problem::internal)?;
-    let mut response = (StatusCode::OK, html).into_response();
+    let mut response = (status, html).into_response();
     set_headers(response.headers_mut());
     Ok(response)
 }

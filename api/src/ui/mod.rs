@@ -6,12 +6,14 @@
 //! Start reading at [`routes`], then `frame.rs` for what all pages have in common, then `dress.rs` for what happens to a
 //! problem on its way to a browser. Mounted by the http module, whose routes and extractors it works with.
 
+mod account;
 mod age;
 mod assets;
 mod audit;
 mod chart;
 mod dress;
 mod feed;
+mod fields;
 mod frame;
 mod item;
 mod items;
@@ -21,6 +23,7 @@ mod orders;
 mod overview;
 mod projections;
 mod query;
+mod sign_in;
 mod sites;
 mod text;
 
@@ -37,6 +40,8 @@ pub(super) fn routes() -> Routes {
         .and(orders::routes())
         .and(order::routes())
         .and(projections::routes())
-        .and(audit::routes());
+        .and(audit::routes())
+        .and(account::routes())
+        .and(sign_in::routes());
     assets::routes().and(pages.for_people())
 }

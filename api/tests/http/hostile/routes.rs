@@ -14,7 +14,11 @@ pub(super) struct Route {
 
 impl Route {
     pub(super) fn media_type(&self) -> &'static str {
-        if self.path == "/v1/bulk" { "application/x-ndjson" } else { "application/json" }
+        match self.path {
+            "/v1/bulk" => "application/x-ndjson",
+            path if path.starts_with("/ui/") => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        }
     }
 }
 
@@ -38,6 +42,11 @@ pub(super) const ROUTES: &[Route] = &[
     read("/ui/audit", &[]),
     read("/ui/style.css", &[]),
     read("/ui/icon.svg", &[]),
+    read("/ui/account", &[]),
+    read("/ui/sign-in", &["next"]),
+    post("/ui/sign-in", "token=slk_x&next=/ui"),
+    post("/ui/sign-out", ""),
+    post("/ui/theme", "theme=dark"),
     read("/ui/sites", UI_PAGE),
     read("/ui/items", UI_PAGE),
     read("/ui/items/{sku}", UI_PAGE),

@@ -1,6 +1,7 @@
 //! The dashboard as a browser gets it: the numbers, what surrounds them, and that no name of anybody becomes markup.
 
 mod pages;
+mod sign_in;
 
 use axum::body::Body;
 
