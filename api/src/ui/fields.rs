@@ -25,11 +25,6 @@ impl Fields {
         self.0.iter().any(|(found, _)| found == name)
     }
 
-    /// The names of all fields.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
-    }
-
     /// Fills a field in, unless it is.
     pub(super) fn fill(&mut self, name: &str, value: impl Into<String>) {
         if !self.has(name) {

@@ -14,6 +14,7 @@ mod chart;
 mod dress;
 mod feed;
 mod fields;
+mod forms;
 mod frame;
 mod item;
 mod items;
@@ -41,6 +42,7 @@ pub(super) fn routes() -> Routes {
         .and(order::routes())
         .and(projections::routes())
         .and(audit::routes())
+        .and(forms::routes())
         .and(account::routes())
         .and(sign_in::routes());
     assets::routes().and(pages.for_people())

@@ -32,6 +32,7 @@ const fn post(path: &'static str, body: &'static str) -> Route {
 
 const PAGE: &[&str] = &["limit", "cursor"];
 const UI_PAGE: &[&str] = &["limit", "cursor", "format"];
+const FORM: &[&str] = &["done", "sku"];
 const PAST: &[&str] = &["as_of", "axis"];
 const PAST_PAGE: &[&str] = &["limit", "cursor", "as_of", "axis"];
 
@@ -47,6 +48,37 @@ pub(super) const ROUTES: &[Route] = &[
     post("/ui/sign-in", "token=slk_x&next=/ui"),
     post("/ui/sign-out", ""),
     post("/ui/theme", "theme=dark"),
+    read("/ui/open-site", FORM),
+    post("/ui/open-site", "site=fr&name=Paris"),
+    read("/ui/register-item", FORM),
+    post("/ui/register-item", "sku=A&name=apple&unit=kg"),
+    read("/ui/sites/{site}/receive", FORM),
+    post(
+        "/ui/sites/{site}/receive",
+        "key=f1&lines-0-sku=A&lines-0-quantity=9&reason=purchase&note=n&reference_type=po",
+    ),
+    read("/ui/sites/{site}/adjust", FORM),
+    post("/ui/sites/{site}/adjust", "key=f2&lines-0-sku=A&lines-0-delta=-1&reason=damaged"),
+    read("/ui/sites/{site}/count", FORM),
+    post("/ui/sites/{site}/count", "key=f3&lines-0-sku=A&lines-0-counted=7&lines-0-at_position=0.3"),
+    read("/ui/sites/{site}/hold", FORM),
+    post("/ui/sites/{site}/hold", "key=f4&hold_id=h&sku=A&quantity=1&reason=damaged"),
+    read("/ui/sites/{site}/release", FORM),
+    post("/ui/sites/{site}/release", "key=f5&hold_id=h&quantity=1"),
+    read("/ui/sites/{site}/place-order", FORM),
+    post(
+        "/ui/sites/{site}/place-order",
+        "key=f6&order_id=f&currency=GBP&lines-0-sku=A&lines-0-quantity=1&lines-0-unit_price_minor=2.5",
+    ),
+    read("/ui/sites/{site}/orders/{order_id}/ship", FORM),
+    post("/ui/sites/{site}/orders/{order_id}/ship", "key=f7&rows=1&lines-0-sku=A&lines-0-quantity=1"),
+    read("/ui/sites/{site}/orders/{order_id}/cancel", FORM),
+    post("/ui/sites/{site}/orders/{order_id}/cancel", "key=f8&reason=unpaid"),
+    read("/ui/sites/{site}/orders/{order_id}/return", FORM),
+    post(
+        "/ui/sites/{site}/orders/{order_id}/return",
+        "key=f9&rows=1&lines-0-sku=A&lines-0-quantity=1&lines-0-disposition=damaged",
+    ),
     read("/ui/sites", UI_PAGE),
     read("/ui/items", UI_PAGE),
     read("/ui/items/{sku}", UI_PAGE),
