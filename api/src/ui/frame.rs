@@ -19,6 +19,7 @@ pub(super) enum Section {
     Overview,
     Sites,
     Items,
+    Events,
     Projections,
     Audit,
     Account,
@@ -76,6 +77,10 @@ impl Frame {
 
     pub(super) fn in_items(&self) -> &'static str {
         self.current(Section::Items)
+    }
+
+    pub(super) fn in_events(&self) -> &'static str {
+        self.current(Section::Events)
     }
 
     pub(super) fn in_projections(&self) -> &'static str {

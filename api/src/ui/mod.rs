@@ -12,6 +12,7 @@ mod assets;
 mod audit;
 mod chart;
 mod dress;
+mod events;
 mod feed;
 mod fields;
 mod forms;
@@ -27,6 +28,7 @@ mod query;
 mod sign_in;
 mod sites;
 mod text;
+mod versions;
 
 pub(super) use self::dress::dress;
 
@@ -40,7 +42,9 @@ pub(super) fn routes() -> Routes {
         .and(item::routes())
         .and(orders::routes())
         .and(order::routes())
+        .and(events::routes())
         .and(projections::routes())
+        .and(versions::routes())
         .and(audit::routes())
         .and(forms::routes())
         .and(account::routes())

@@ -27,6 +27,7 @@ fn path_of(route: &Route) -> String {
     let parameters = match route.path {
         "/v1/audit/proof" => "?position=0.1",
         "/v1/audit/consistency" => "?from=0.1",
+        "/ui/projections/switch" => "?version=1",
         _ => "",
     };
     format!("{path}{parameters}")
