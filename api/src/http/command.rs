@@ -2,6 +2,9 @@
 //!
 //! The same functions serve the routes, one command each, and bulk, one command a line.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use axum::body::Body as HttpBody;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -10,6 +13,7 @@ use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use hyper::body::Body as _;
+use serde::Deserialize;
 use stockledger_domain::{Checked, Command};
 use stockledger_schemas::{Actor, HoldId, KeyId, OrderId, Scope, SiteId, Sku};
 use stockledger_writer::Reply;
@@ -55,7 +59,8 @@ pub(super) trait Target: serde::de::DeserializeOwned + Send {
 }
 
 /// The ids that a line of bulk gives.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Ids {
     pub(super) site: Option<SiteId>,
     pub(super) sku: Option<Sku>,
@@ -64,6 +69,24 @@ pub(super) struct Ids {
 }
 
 impl Ids {
+    /// Takes the member of this name from a text.
+    ///
+    /// # Errors
+    /// Why nothing can have that id.
+    pub(super) fn fill(&mut self, member: &str, text: &str) -> Result<(), String> {
+        fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<Option<T>, String> {
+            text.parse().map(Some).map_err(|error: T::Err| error.to_string())
+        }
+        match member {
+            "site" => self.site = parsed(text)?,
+            "sku" => self.sku = parsed(text)?,
+            "order_id" => self.order_id = parsed(text)?,
+            "hold_id" => self.hold_id = parsed(text)?,
+            other => return Err(format!("there is no id {other}")),
+        }
+        Ok(())
+    }
+
     /// A member that is still there.
     pub(super) fn first_left(&self) -> Option<&'static str> {
         let left = [
@@ -128,7 +151,7 @@ pub(super) async fn submit<I: Input>(
     let ledger = app.ledger()?;
     let (parts, body) = request.into_parts();
     let key = if I::IS_KEYED { Some(idempotency_key(&parts.headers)?) } else { None };
-    let body = read_body(app, &parts, body).await?;
+    let body = read_body(app, &parts, body, &["application/json"]).await?;
     let command = checked::<I>(target, &body.bytes, caller.actor())?;
     drop(body);
     Ok(ledger.submit(command, key).await?)
@@ -155,12 +178,17 @@ pub(super) struct Kept {
     _room: Option<Share>,
 }
 
-/// The whole body of a request, JSON by its header; empty if there is none.
-pub(super) async fn read_body(app: &App, parts: &Parts, body: HttpBody) -> Result<Kept, Problem> {
+/// The whole body of a request, of one of these media types by its header; empty if there is none.
+pub(super) async fn read_body(
+    app: &App,
+    parts: &Parts,
+    body: HttpBody,
+    media_types: &[&str],
+) -> Result<Kept, Problem> {
     if body.is_end_stream() {
         return Ok(Kept::default());
     }
-    require_media_type(&parts.headers, &["application/json"])?;
+    require_media_type(&parts.headers, media_types)?;
     let is_too_large = |size: u64| usize::try_from(size).map_or(true, |size| size > BODY_BYTES_MAX);
     if is_too_large(body.size_hint().lower()) {
         return Err(body_too_large());

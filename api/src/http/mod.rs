@@ -57,12 +57,13 @@ use stockledger_writer::{Environment, Ledger};
 
 use crate::feed::Feed;
 use crate::http::access::Routes;
+use crate::http::access::sessions::Sessions;
 use crate::http::events::Seats;
 use crate::http::metrics::LastOverview;
 use crate::metrics::Metrics;
 use crate::versions::Versions;
 
-pub use access::{Access, Gate, Route};
+pub use access::{Access, Gate, Route, SESSION_IDLE_MAX, SESSION_LASTS, SESSIONS_MAX, SESSIONS_PER_KEY_MAX};
 pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
 pub use describe::description;
@@ -123,6 +124,7 @@ struct Parts {
     gate: Gate,
     room: Room,
     seats: Seats,
+    sessions: Sessions,
     last_overview: LastOverview,
 }
 
@@ -131,8 +133,9 @@ impl App {
     #[must_use]
     pub fn new(node: Node, roles: Roles, gate: Gate) -> Self {
         let rates = Rates::new(RATE_PER_SECOND, RATE_BURST);
-        let (room, seats, last_overview) = (Room::default(), Seats::default(), LastOverview::default());
-        let parts = Arc::new(Parts { node, roles, gate, room, seats, last_overview });
+        let (room, seats, sessions) = (Room::default(), Seats::default(), Sessions::default());
+        let last_overview = LastOverview::default();
+        let parts = Arc::new(Parts { node, roles, gate, room, seats, sessions, last_overview });
         Self { parts, rates, feed: None, metrics: Metrics::default() }
     }
 
@@ -181,6 +184,11 @@ impl App {
     /// How many listen to events at once.
     fn seats(&self) -> &Seats {
         &self.parts.seats
+    }
+
+    /// Who signed in with a browser.
+    fn sessions(&self) -> &Sessions {
+        &self.parts.sessions
     }
 
     fn node(&self) -> &Node {

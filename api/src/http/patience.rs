@@ -35,6 +35,10 @@ impl Patience {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
+/// The connection that a request came over is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Encrypted;
+
 /// When the service ends: an answer that has no end of its own ends then.
 #[derive(Debug, Clone, Default)]
 pub struct Closing(pub CancellationToken);

@@ -184,10 +184,10 @@ async fn drop_version(
 
 async fn body_of(app: &App, request: Request) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
-    Ok(read_body(app, &parts, body).await?.bytes)
+    Ok(read_body(app, &parts, body, &["application/json"]).await?.bytes)
 }
 
-fn refused(error: versions::Error) -> Problem {
+pub(super) fn refused(error: versions::Error) -> Problem {
     match error {
         versions::Error::NoProjector => Problem::new(Code::NotFound, error.to_string()),
         versions::Error::Running => Problem::new(Code::InProgress, error.to_string()),

@@ -93,6 +93,12 @@ impl Keyring {
         self.seen.borrow().known.is_live(key_id, now)
     }
 
+    /// The key of this id, if it opens anything now.
+    #[must_use]
+    pub fn live(&self, key_id: &KeyId, now: Timestamp) -> Option<Arc<Key>> {
+        self.seen.borrow().known.live(key_id, now)
+    }
+
     /// At most `limit` keys by id, beginning after one.
     #[must_use]
     pub fn list(&self, after: Option<&KeyId>, limit: usize) -> Vec<Arc<Key>> {

@@ -175,7 +175,13 @@ impl Known {
     /// Whether a key opens anything now.
     #[must_use]
     pub fn is_live(&self, key_id: &KeyId, now: Timestamp) -> bool {
-        self.keys.get(key_id).is_some_and(|key| key.refused(now).is_none())
+        self.live(key_id, now).is_some()
+    }
+
+    /// The key of this id, if it opens anything now.
+    #[must_use]
+    pub fn live(&self, key_id: &KeyId, now: Timestamp) -> Option<Arc<Key>> {
+        self.keys.get(key_id).filter(|key| key.refused(now).is_none()).map(Arc::clone)
     }
 
     /// The keys by id, beginning after one.

@@ -2,14 +2,16 @@
 
 use askama::Template;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::http::access::cookie::Jar;
 use crate::http::edge::RequestId;
 use crate::http::page::accepts_html;
 use crate::http::problem::{Code, Problem};
 use crate::http::ui::frame::{Frame, Section, set_headers};
+use crate::http::ui::sign_in;
 
 #[derive(Template)]
 #[template(path = "problem.html")]
@@ -32,12 +34,27 @@ pub(in crate::http) async fn dress(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let id = request.extensions().get::<RequestId>().cloned();
+    let is_read = request.method().is_safe();
+    // Whoever showed nothing is asked for it; whoever showed what is no good hears why.
+    let shown = Jar::of(request.extensions(), request.headers()).ticket(request.headers()).is_some()
+        || request.headers().contains_key(header::AUTHORIZATION);
     let path = request.uri().path_and_query().map_or_else(String::new, |path| path.as_str().to_owned());
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let id = id.as_ref().map_or("", RequestId::as_str);
     problem.log_cause(id, &path);
-    dressed(&problem, id, &path)
+    if problem.code() == Code::Unauthenticated {
+        let (detail, next) = (problem.document(id, &path), if is_read { path.as_str() } else { "" });
+        let said = if shown { detail.detail() } else { "" };
+        return sign_in::form(Code::Unauthenticated.status(), said, next).map_or_else(
+            IntoResponse::into_response,
+            |mut form| {
+                form.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                form
+            },
+        );
+    }
+    dressed(&problem, id, if is_read { &path } else { "" })
 }
 
 fn dressed(problem: &Problem, request_id: &str, path: &str) -> Response {
@@ -51,7 +68,7 @@ fn dressed(problem: &Problem, request_id: &str, path: &str) -> Response {
         more: document.more(),
         request_id,
         is_retryable: code.is_retryable(),
-        path: if code == Code::Unauthenticated { "" } else { path },
+        path,
     };
     let mut response = match template.render() {
         Ok(html) => (code.status(), html).into_response(),

@@ -19,8 +19,10 @@ pub(super) enum Section {
     Overview,
     Sites,
     Items,
+    Events,
     Projections,
     Audit,
+    Account,
 }
 
 /// A step of the way to a page.
@@ -77,12 +79,20 @@ impl Frame {
         self.current(Section::Items)
     }
 
+    pub(super) fn in_events(&self) -> &'static str {
+        self.current(Section::Events)
+    }
+
     pub(super) fn in_projections(&self) -> &'static str {
         self.current(Section::Projections)
     }
 
     pub(super) fn in_audit(&self) -> &'static str {
         self.current(Section::Audit)
+    }
+
+    pub(super) fn in_account(&self) -> &'static str {
+        self.current(Section::Account)
     }
 }
 
@@ -118,8 +128,13 @@ pub(super) fn site_path_of(site: &SiteId, what: &str, id: &str) -> String {
 
 /// The page as an answer.
 pub(super) fn page(template: &impl Template) -> Result<Response, Problem> {
+    page_with(StatusCode::OK, template)
+}
+
+/// The page as an answer of this status.
+pub(super) fn page_with(status: StatusCode, template: &impl Template) -> Result<Response, Problem> {
     let html = template.render().map_err(Problem::internal)?;
-    let mut response = (StatusCode::OK, html).into_response();
+    let mut response = (status, html).into_response();
     set_headers(response.headers_mut());
     Ok(response)
 }

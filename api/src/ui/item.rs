@@ -19,6 +19,7 @@ use crate::http::stock_levels::unknown_stock;
 use crate::http::ui::age::Age;
 use crate::http::ui::chart::{self, History};
 use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Tabs, page, site_path_of};
 use crate::http::ui::query::{Picked, filled};
 use crate::http::ui::text::{Change, Number, When, sentence};
@@ -47,6 +48,7 @@ struct Asked {
 struct ItemPage {
     frame: Frame,
     tabs: Tabs,
+    actions: Vec<Action>,
     sku: String,
     unit: String,
     everywhere: String,
@@ -134,6 +136,7 @@ async fn show(
     page(&ItemPage {
         frame: Frame::at_site(title, &site).aged(age),
         tabs: Tabs::stock(&site),
+        actions: if past.is_none() { forms::of_item(&caller, &site, &sku) } else { Vec::new() },
         everywhere: format!("/ui/items/{}", crate::text::segment(sku.as_str())),
         sku: sku.to_string(),
         unit,

@@ -7,13 +7,14 @@ use stockledger_projections::views::{AsOf, Item, StockLevel};
 use stockledger_schemas::{KeyScope, SiteId, Sku};
 
 use crate::http::App;
-use crate::http::access::{Access, Routes};
+use crate::http::access::{Access, Caller, Routes};
 use crate::http::list::List;
 use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Cell, Feeds, Row};
+use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Section, page, site_path_of};
 use crate::http::ui::sites::Paged;
 use crate::http::ui::text::{Number, When};
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Routes {
 #[template(path = "items.html")]
 struct Items {
     frame: Frame,
+    actions: Vec<Action>,
     rows: Vec<ItemRow>,
     feeds: Feeds,
 }
@@ -46,6 +48,7 @@ struct ItemRow {
 async fn list(
     State(app): State<App>,
     Parameters(Paged { limit, cursor, format }): Parameters<Paged>,
+    caller: Caller,
     reader: Reader,
 ) -> Result<Response, Problem> {
     let list = List::new("items", &[]);
@@ -66,6 +69,7 @@ async fn list(
         path: format!("/ui/items/{}", segment(item.sku.as_str())),
     };
     page(&Items {
+        actions: forms::register_item(&caller),
         frame: Frame::new("Items", Section::Items).aged(Age::of(&app, &answer.at)),
         feeds: Feeds::new((items.len(), "items"), "/ui/items", &parameters, next.as_deref()),
         rows: items.iter().map(row).collect(),

@@ -9,7 +9,7 @@ use stockledger_projections::views::{Answer, AsOf, KnownSite, Page, StockLevel};
 use stockledger_schemas::{KeyScope, SiteId, Sku};
 
 use crate::http::App;
-use crate::http::access::{Access, Routes};
+use crate::http::access::{Access, Caller, Routes};
 use crate::http::as_of::{Moment, Past};
 use crate::http::cursor::Kept;
 use crate::http::list::{Limit, List};
@@ -18,6 +18,7 @@ use crate::http::read::Reader;
 use crate::http::segments::{NoParameters, Parameters, Segments};
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
 use crate::http::ui::overview::LOW;
 use crate::http::ui::query::{Picked, address, field, filled};
@@ -60,6 +61,7 @@ struct Search {
 struct Levels {
     frame: Frame,
     tabs: Tabs,
+    actions: Vec<Action>,
     path: String,
     sku: String,
     available: String,
@@ -88,6 +90,7 @@ async fn show(
     State(app): State<App>,
     Segments(site): Segments<SiteId>,
     Parameters(search): Parameters<Search>,
+    caller: Caller,
     reader: Reader,
 ) -> Result<Response, Problem> {
     let past = search.past()?;
@@ -125,6 +128,7 @@ async fn show(
     page(&Levels {
         frame: Frame::at_site(format!("Stock at {site}"), &site).aged(age),
         tabs: Tabs::stock(&site),
+        actions: forms::at_site(&caller, &site),
         feeds: Feeds::new((levels.len(), "items"), &path, &shown, next.as_deref()),
         rows: levels.iter().map(row).collect(),
         low_path: address(&path, &[("available", &LOW.to_string())]),

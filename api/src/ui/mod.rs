@@ -6,12 +6,16 @@
 //! Start reading at [`routes`], then `frame.rs` for what all pages have in common, then `dress.rs` for what happens to a
 //! problem on its way to a browser. Mounted by the http module, whose routes and extractors it works with.
 
+mod account;
 mod age;
 mod assets;
 mod audit;
 mod chart;
 mod dress;
+mod events;
 mod feed;
+mod fields;
+mod forms;
 mod frame;
 mod item;
 mod items;
@@ -21,8 +25,10 @@ mod orders;
 mod overview;
 mod projections;
 mod query;
+mod sign_in;
 mod sites;
 mod text;
+mod versions;
 
 pub(super) use self::dress::dress;
 
@@ -36,7 +42,12 @@ pub(super) fn routes() -> Routes {
         .and(item::routes())
         .and(orders::routes())
         .and(order::routes())
+        .and(events::routes())
         .and(projections::routes())
-        .and(audit::routes());
+        .and(versions::routes())
+        .and(audit::routes())
+        .and(forms::routes())
+        .and(account::routes())
+        .and(sign_in::routes());
     assets::routes().and(pages.for_people())
 }

@@ -17,6 +17,7 @@ use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
 use crate::http::ui::item::why;
 use crate::http::ui::orders::Status;
@@ -40,6 +41,7 @@ struct Asked {
 struct OrderPage {
     frame: Frame,
     tabs: Tabs,
+    actions: Vec<Action>,
     status: Status,
     customer: String,
     placed_at: When,
@@ -122,6 +124,7 @@ async fn show(
     page(&OrderPage {
         frame: frame.aged(Age::of(&app, &answer.at)),
         tabs: Tabs::orders(&site),
+        actions: forms::of_order(&caller, order),
         status: order.status.into(),
         customer: order.customer.as_ref().map_or_else(String::new, ToString::to_string),
         placed_at: When(order.placed_at),

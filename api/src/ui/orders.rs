@@ -8,13 +8,14 @@ use stockledger_projections::views::Order;
 use stockledger_schemas::{KeyScope, OrderId, OrderStatus, SiteId};
 
 use crate::http::App;
-use crate::http::access::{Access, Routes};
+use crate::http::access::{Access, Caller, Routes};
 use crate::http::list::{Limit, List};
 use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
 use crate::http::ui::query::{address, filled};
 use crate::http::ui::text::{Number, When, sentence};
@@ -49,6 +50,7 @@ struct Search {
 struct Orders {
     frame: Frame,
     tabs: Tabs,
+    actions: Vec<Action>,
     path: String,
     choices: Vec<Choice>,
     rows: Vec<OrderRow>,
@@ -96,6 +98,7 @@ async fn list(
     State(app): State<App>,
     Segments(site): Segments<SiteId>,
     Parameters(Search { status, order_id, limit, cursor, format }): Parameters<Search>,
+    caller: Caller,
     reader: Reader,
 ) -> Result<Response, Problem> {
     let known = reader.site(&site).await?;
@@ -117,6 +120,10 @@ async fn list(
     page(&Orders {
         frame: Frame::at_site(format!("Orders at {site}"), &site).aged(Age::of(&app, &answer.at)),
         tabs: Tabs::orders(&site),
+        actions: forms::at_site(&caller, &site)
+            .into_iter()
+            .filter(|action| action.text == forms::PLACE_AN_ORDER)
+            .collect(),
         choices: choices(&path, status),
         feeds: Feeds::new((orders.len(), "orders"), &path, &parameters, next.as_deref()),
         rows: orders.iter().map(row).collect(),

@@ -13,6 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{NoParameters, Parameters};
 use crate::http::ui::age::Age;
+use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Section, page, site_path, site_path_of};
 use crate::http::ui::query::address;
 use crate::http::ui::text::{Number, duration, up_to};
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Routes {
 #[template(path = "overview.html")]
 struct Overview {
     frame: Frame,
+    actions: Vec<Action>,
     totals: Totals,
     sites: Vec<SiteRow>,
     has_more_sites: bool,
@@ -133,6 +135,7 @@ async fn show(
     let states: Vec<AsOf> = found.iter().map(|found| found.at.clone()).collect();
     page(&Overview {
         frame: Frame::new("Overview", Section::Overview).aged(Age::of_all(&app, &states)),
+        actions: if found.is_empty() { forms::open_site(&caller) } else { Vec::new() },
         totals: totals(&found),
         low: lowest(&found, &reader).await?,
         sites: found.iter().map(row).collect(),

@@ -15,6 +15,7 @@ use crate::http::projections::failed;
 use crate::http::segments::{NoParameters, Parameters};
 use crate::http::ui::frame::{Frame, Section, page};
 use crate::http::ui::text::{Number, When, duration, sentence};
+use crate::http::ui::versions::switch_path;
 use crate::versions::Outcome;
 
 pub(super) fn routes() -> Routes {
@@ -32,6 +33,8 @@ struct Projections {
 
 struct VersionRow {
     version: Version,
+    /// Where to answer from it, if it can be.
+    switch: Option<String>,
     state: String,
     class: &'static str,
     at: When,
@@ -92,7 +95,9 @@ fn version_row(version: &VersionOverview) -> VersionRow {
     let halts = partitions.iter().filter_map(|one| {
         one.halt_reason.as_ref().map(|reason| format!("Partition {} has stopped: {reason}", one.partition))
     });
+    let is_whole = matches!(info.state, VersionState::Ready | VersionState::Retired);
     VersionRow {
+        switch: is_whole.then(|| switch_path(info.version)),
         version: info.version,
         state: sentence(info.state.as_str()),
         class,

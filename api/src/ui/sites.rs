@@ -14,6 +14,7 @@ use crate::http::read::Reader;
 use crate::http::segments::Parameters;
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Section, page, site_path};
 use crate::http::ui::text::When;
 use crate::http::{App, sites};
@@ -36,6 +37,7 @@ pub(super) struct Paged {
 #[template(path = "sites.html")]
 struct Sites {
     frame: Frame,
+    actions: Vec<Action>,
     rows: Vec<SiteRow>,
     feeds: Feeds,
 }
@@ -72,6 +74,7 @@ async fn show(
     let next = list.cursor(next.as_ref());
     page(&Sites {
         frame,
+        actions: forms::open_site(&caller),
         feeds: Feeds::new((sites.len(), "sites"), "/ui/sites", &parameters, next.as_deref()),
         rows: sites.iter().map(row).collect(),
     })

@@ -111,6 +111,17 @@ pub(super) fn money(minor: Option<i64>, currency: Option<&str>) -> String {
     format!("{}.{:0width$} {currency}", Number(minor / scale), minor % scale)
 }
 
+/// A price as people write it in minor units; nothing where it is no price of this currency.
+pub(super) fn minor(text: &str, currency: &str) -> Option<i64> {
+    let digits = if currency.is_empty() { 0 } else { minor_digits(currency) as usize };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) || fraction.len() > digits {
+        return None;
+    }
+    format!("{whole}{fraction:0<digits$}").parse().ok()
+}
+
 /// How many digits of ISO 4217 stand behind the point.
 fn minor_digits(currency: &str) -> u32 {
     match currency {
@@ -150,6 +161,27 @@ mod tests {
         ];
         for (minor, currency, text) in cases {
             assert_eq!(money(minor, currency), text);
+        }
+    }
+
+    #[test]
+    fn prices_are_read_as_people_write_them() {
+        let cases = [
+            ("2.55", "GBP", Some(255)),
+            ("2.5", "GBP", Some(250)),
+            ("2", "GBP", Some(200)),
+            ("1200", "JPY", Some(1_200)),
+            ("12.5", "JPY", None),
+            ("2.555", "GBP", None),
+            ("1.5", "", None),
+            ("15", "", Some(15)),
+            ("-1", "GBP", None),
+            ("", "GBP", None),
+            ("1,5", "GBP", None),
+            ("99999999999999999999", "GBP", None),
+        ];
+        for (text, currency, number) in cases {
+            assert_eq!(minor(text, currency), number, "{text} {currency}");
         }
     }
 

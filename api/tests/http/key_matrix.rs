@@ -27,6 +27,7 @@ fn path_of(route: &Route) -> String {
     let parameters = match route.path {
         "/v1/audit/proof" => "?position=0.1",
         "/v1/audit/consistency" => "?from=0.1",
+        "/ui/projections/switch" => "?version=1",
         _ => "",
     };
     format!("{path}{parameters}")
@@ -226,7 +227,7 @@ fn every_route_says_what_it_needs_in_a_way_that_fits_its_path() {
             Access::Open => {
                 let open = ["/", "/livez", "/readyz", "/problems", "/problems/{code}"];
                 let described = ["/openapi.json", "/docs", "/docs/{file}"];
-                let looks = ["/ui/style.css", "/ui/icon.svg"];
+                let looks = ["/ui/style.css", "/ui/icon.svg", "/ui/theme", "/ui/sign-in", "/ui/sign-out"];
                 assert!(
                     [&open[..], &described, &looks].concat().contains(&path),
                     "{method} {path} is open to everybody"

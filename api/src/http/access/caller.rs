@@ -1,11 +1,13 @@
 //! Who a request comes from, and what they may do.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use stockledger_schemas::{Actor, KeyScope, SiteId};
 
+use crate::http::access::sessions::SessionId;
 use crate::http::access::{Access, Gate};
 use crate::http::problem::{Code, Problem};
 use crate::http::{App, Credential, LOCAL_ACTOR};
@@ -17,16 +19,32 @@ pub(in crate::http) struct Caller {
     actor: Actor,
     /// Nothing where nobody needs one.
     key: Option<Arc<Key>>,
+    /// Nothing where the key itself came with the request.
+    session: Option<SessionId>,
 }
 
 impl Caller {
     /// Whoever can reach a ledger that has no keys; they may do everything.
     pub(in crate::http) fn local() -> Result<Self, Problem> {
-        Ok(Self { actor: Actor::new(LOCAL_ACTOR).map_err(Problem::internal)?, key: None })
+        Ok(Self { actor: Actor::new(LOCAL_ACTOR).map_err(Problem::internal)?, key: None, session: None })
     }
 
     pub(super) fn with(key: Arc<Key>) -> Self {
-        Self { actor: key.name.clone(), key: Some(key) }
+        Self { actor: key.name.clone(), key: Some(key), session: None }
+    }
+
+    pub(super) fn in_session(self, session: SessionId) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    /// Whether they signed in with a browser.
+    pub(in crate::http) const fn is_in_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// The key that they have; nothing where nobody needs one.
+    pub(in crate::http) fn key(&self) -> Option<&Key> {
+        self.key.as_deref()
     }
 
     /// Who does what the request asks for, in every event.
@@ -45,8 +63,11 @@ impl Caller {
     }
 
     /// Whether they would still be let in, for an answer that takes long: keys are revoked and expire, and a ledger that
-    /// had none gets its first.
+    /// had none gets its first; sessions end.
     pub(in crate::http) fn is_still_let_in(&self, app: &App) -> bool {
+        if self.session.is_some_and(|session| !app.sessions().is_open(session, Instant::now())) {
+            return false;
+        }
         match (app.gate(), &self.key) {
             (Gate::Open, _) => true,
             (Gate::Keyed(keyring), None) => !keyring.is_any(),

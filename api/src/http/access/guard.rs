@@ -1,17 +1,21 @@
 //! What stands in front of every route that is not open.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use stockledger_schemas::SiteId;
 
 use crate::http::App;
+use crate::http::access::cookie::Jar;
 use crate::http::access::{Access, Caller};
 use crate::http::patience::Peer;
 use crate::http::problem::{Code, Problem};
-use crate::keys::{Identified, Keyring, Refused, Token};
+use crate::keys::{Identified, Key, Keyring, Refused, Token};
 
 /// Whether callers are told apart.
 #[derive(Debug, Clone)]
@@ -73,31 +77,74 @@ fn is_open(access: Access, request: &Request) -> bool {
 
 /// Who the request comes from. Wrong credentials are counted, so that nobody can try many.
 fn known(app: &App, request: &Request) -> Result<Caller, Problem> {
-    let caller = caller(app, request.headers());
-    if let Err(problem) = &caller
-        && problem.code() == Code::Unauthenticated
-        && request.headers().contains_key(header::AUTHORIZATION)
-        && let Some(Peer(peer)) = request.extensions().get()
-    {
-        app.rates().count_failure(peer.ip())?;
+    let Some(keyring) = keyring(app)? else { return Caller::local() };
+    let has_header = request.headers().contains_key(header::AUTHORIZATION);
+    if !has_header && let Some(ticket) = ticket(request) {
+        return in_session(app, keyring, ticket);
     }
-    caller
+    let found = bearer(request.headers()).and_then(|token| live(app, keyring, &token));
+    let found = if has_header { counted(app, request.extensions(), found) } else { found };
+    found.map(Caller::with)
 }
 
-fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// The keys that callers are told apart by; nothing where nobody is.
+fn keyring(app: &App) -> Result<Option<&Keyring>, Problem> {
     let keyring = match app.gate() {
-        Gate::Open => return Caller::local(),
+        Gate::Open => return Ok(None),
         Gate::Keyed(keyring) => keyring,
     };
     if !keyring.is_read() {
         return Err(Problem::new(Code::KeysUnread, "this node is still reading which API keys there are"));
     }
-    if !keyring.is_any() {
-        return Caller::local();
+    Ok(keyring.is_any().then_some(keyring))
+}
+
+/// Whose token this is that somebody typed in; nothing on a ledger without keys, where everybody is `local`.
+///
+/// # Errors
+/// `unauthenticated`, or `rate-limited` if too many of that address were.
+pub(in crate::http) fn identified(
+    app: &App,
+    extensions: &Extensions,
+    token: &str,
+) -> Result<Option<Arc<Key>>, Problem> {
+    let Some(keyring) = keyring(app)? else { return Ok(None) };
+    let found = parsed(token).and_then(|token| live(app, keyring, &token));
+    counted(app, extensions, found).map(Some)
+}
+
+/// Counts a credential that was wrong against the address that it came from.
+fn counted<T>(app: &App, extensions: &Extensions, found: Result<T, Problem>) -> Result<T, Problem> {
+    if let Err(problem) = &found
+        && problem.code() == Code::Unauthenticated
+        && let Some(Peer(peer)) = extensions.get()
+    {
+        app.rates().count_failure(peer.ip())?;
     }
-    let token = bearer(headers)?;
-    match keyring.identify(&token, app.node().environment.now()) {
-        Identified::Live(key) => Ok(Caller::with(key)),
+    found
+}
+
+/// The ticket of a session, where one counts: for pages and their forms, which nobody else's pages can send, and for reads,
+/// which pages lead to. It never carries out a command of the JSON.
+fn ticket(request: &Request) -> Option<&str> {
+    let counts = request.method().is_safe() || request.uri().path().starts_with("/ui/");
+    let jar = Jar::of(request.extensions(), request.headers());
+    jar.ticket(request.headers()).filter(|_| counts)
+}
+
+fn in_session(app: &App, keyring: &Keyring, ticket: &str) -> Result<Caller, Problem> {
+    let ended = || unauthenticated("the session has ended; sign in again");
+    let (session, key_id) = app.sessions().enter(ticket, Instant::now()).ok_or_else(ended)?;
+    let key = keyring.live(&key_id, app.node().environment.now()).ok_or_else(|| {
+        app.sessions().close(ticket);
+        ended()
+    })?;
+    Ok(Caller::with(key).in_session(session))
+}
+
+fn live(app: &App, keyring: &Keyring, token: &Token) -> Result<Arc<Key>, Problem> {
+    match keyring.identify(token, app.node().environment.now()) {
+        Identified::Live(key) => Ok(key),
         Identified::Unknown => Err(unauthenticated("the API key is not known")),
         // Only whoever has the token hears this of its key.
         Identified::Refused(Refused::Expired) => Err(unauthenticated("the API key has expired")),
@@ -117,7 +164,11 @@ fn bearer(headers: &HeaderMap) -> Result<Token, Problem> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(missing());
     }
-    // What is no token is answered as one that is not known: nothing tells how close it was.
+    parsed(token)
+}
+
+/// What is no token is answered as one that is not known: nothing tells how close it was.
+fn parsed(token: &str) -> Result<Token, Problem> {
     token.trim().parse().map_err(|_| unauthenticated("the API key is not known"))
 }
 

@@ -5,7 +5,10 @@
 //! not exist, before anything else is looked at, so that an answer never tells whether it does.
 
 mod caller;
+pub(super) mod cookie;
 mod guard;
+mod origin;
+pub(super) mod sessions;
 
 use axum::handler::Handler;
 use axum::http::Method;
@@ -15,6 +18,8 @@ use stockledger_schemas::KeyScope;
 
 pub(super) use self::caller::Caller;
 pub use self::guard::Gate;
+pub(super) use self::guard::identified;
+pub use self::sessions::{SESSION_IDLE_MAX, SESSION_LASTS, SESSIONS_MAX, SESSIONS_PER_KEY_MAX};
 
 use crate::http::App;
 use crate::http::command::{Input, command};
@@ -144,6 +149,10 @@ impl Routes {
     pub(super) fn guarded(self, app: &App) -> axum::Router<App> {
         self.0.into_iter().fold(axum::Router::new(), |router, (Route { path, access, .. }, face, handler)| {
             let door = guard::Door { app: app.clone(), access };
+            let handler = match face {
+                Face::Program => handler,
+                Face::Person => handler.route_layer(from_fn(origin::own_origin)),
+            };
             // The guard stands outside: only behind it is it known whose requests are counted.
             let limited = handler.route_layer(from_fn_with_state(app.clone(), rate::limit));
             let guarded = limited.route_layer(from_fn_with_state(door, guard::guard));

@@ -23,7 +23,7 @@ struct Taken {
 
 /// A place, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(in crate::http) struct Seat {
     seats: Seats,
     key: Option<Credential>,
 }
@@ -33,7 +33,7 @@ impl Seats {
     ///
     /// # Errors
     /// `events-unavailable` if there is none.
-    pub(super) fn take(&self, key: Option<Credential>) -> Result<Seat, Problem> {
+    pub(in crate::http) fn take(&self, key: Option<Credential>) -> Result<Seat, Problem> {
         let mut taken = self.taken();
         if taken.all >= EVENT_READERS_MAX {
             return Err(full(&format!("{EVENT_READERS_MAX} listen to events on this node")));

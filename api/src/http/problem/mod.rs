@@ -152,6 +152,16 @@ impl Problem {
         self.0.code
     }
 
+    /// What is not valid, each with its pointer.
+    pub(super) fn errors(&self) -> &[Invalid] {
+        &self.0.errors
+    }
+
+    /// What is short.
+    pub(super) fn shortages(&self) -> &[Shortage] {
+        &self.0.shortages
+    }
+
     pub(super) fn decided(&self) -> Option<Decided> {
         self.0.decided
     }

@@ -22,7 +22,7 @@ use super::limits::{
     CONNECTION_WINDOW_BYTES, HEAD_BYTES_READ_MAX, HEADERS_MAX, Limits, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 use crate::http::edge::HEAD_BYTES_MAX;
-use crate::http::patience::{Closing, Peer};
+use crate::http::patience::{Closing, Encrypted, Peer};
 use crate::tls::ServerTls;
 
 /// What the system keeps for a peer that has not taken it yet; it doubles this.
@@ -70,10 +70,12 @@ impl Shared {
         peer: SocketAddr,
     ) {
         let (limits, shutdown) = (self.limits, self.shutdown.clone());
+        let encrypted = self.tls.as_ref().map(|_| Encrypted);
         let service = {
             let (activity, closing) = (activity.clone(), Closing(self.shutdown.clone()));
-            service_fn(move |request| {
+            service_fn(move |mut request: Request<Incoming>| {
                 let open = activity.open();
+                encrypted.and_then(|encrypted| request.extensions_mut().insert(encrypted));
                 let answer = answer(self.router.clone(), request, peer, limits, closing.clone());
                 async move { Ok::<_, Infallible>(answer.await.map(|body| Answering { body, _open: open })) }
             })

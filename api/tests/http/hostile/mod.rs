@@ -66,6 +66,8 @@ fn any_sent() -> impl Strategy<Value = Sent> {
         (method, path, headers, mutate::body(route.body)).prop_map(|(method, path, headers, body)| {
             let (media_type, key, min_position, other) = headers;
             let mut all = vec![("prefer", b"wait=0".to_vec()), ("content-type", media_type.into_bytes())];
+            // Without it no form would come any further.
+            all.push(("sec-fetch-site", b"same-origin".to_vec()));
             all.extend(key.map(|key| ("idempotency-key", key)));
             all.extend(min_position.map(|position| ("ledger-min-position", position)));
             all.extend(other);

@@ -125,6 +125,7 @@ pub(super) fn body(good: &'static str) -> BoxedStrategy<Vec<u8>> {
     if good.is_empty() {
         return prop_oneof![4 => plain, 1 => bytes(20)].boxed();
     }
+    let is_form = !good.starts_with('{');
     let structured = vec(any_change(), 1..=CHANGES_MAX).prop_map(move |changes| structured(good, &changes));
     let torn = (vec((any::<Index>(), any::<u8>()), 1..4), any::<Index>(), any::<bool>()).prop_map(
         move |(edits, end, is_cut)| {
@@ -149,7 +150,35 @@ pub(super) fn body(good: &'static str) -> BoxedStrategy<Vec<u8>> {
         Just(b"\"\\ud800\"".to_vec()),
         bytes(80),
     ];
+    if is_form {
+        return prop_oneof![3 => plain, 6 => fields(good), 3 => torn, 1 => odd].boxed();
+    }
     prop_oneof![5 => plain, 10 => structured, 3 => torn, 1 => odd].boxed()
+}
+
+/// A form that was good, with some of its fields changed, left out or twice.
+fn fields(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let value = prop_oneof![
+        text(),
+        select(vec!["-1", "0", "9007199254740992", "A", "damaged"]).prop_map(str::to_owned)
+    ];
+    vec((any::<Index>(), option::of(value), any::<bool>()), 1..=CHANGES_MAX).prop_map(move |changes| {
+        let mut fields: Vec<String> = good.split('&').map(str::to_owned).collect();
+        for (at, value, is_added) in changes {
+            let at = at.index(fields.len());
+            let name = fields[at].split('=').next().unwrap_or_default().to_owned();
+            match value {
+                Some(value) => {
+                    let value: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+                    fields[at] = format!("{name}={value}");
+                }
+                None if is_added => fields.push(fields[at].clone()),
+                None if fields.len() > 1 => drop(fields.remove(at)),
+                None => {}
+            }
+        }
+        fields.join("&").into_bytes()
+    })
 }
 
 /// One change of one value in a body.

@@ -14,7 +14,11 @@ pub(super) struct Route {
 
 impl Route {
     pub(super) fn media_type(&self) -> &'static str {
-        if self.path == "/v1/bulk" { "application/x-ndjson" } else { "application/json" }
+        match self.path {
+            "/v1/bulk" => "application/x-ndjson",
+            path if path.starts_with("/ui/") => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        }
     }
 }
 
@@ -28,6 +32,7 @@ const fn post(path: &'static str, body: &'static str) -> Route {
 
 const PAGE: &[&str] = &["limit", "cursor"];
 const UI_PAGE: &[&str] = &["limit", "cursor", "format"];
+const FORM: &[&str] = &["done", "sku"];
 const PAST: &[&str] = &["as_of", "axis"];
 const PAST_PAGE: &[&str] = &["limit", "cursor", "as_of", "axis"];
 
@@ -35,9 +40,51 @@ pub(super) const ROUTES: &[Route] = &[
     read("/", &[]),
     read("/ui", &[]),
     read("/ui/projections", &[]),
+    read("/ui/projections/rebuild", &[]),
+    post("/ui/projections/rebuild", ""),
+    read("/ui/projections/switch", &["version"]),
+    post("/ui/projections/switch", "version=2"),
+    read("/ui/events", &["site", "sku", "order", "type", "limit", "cursor", "format"]),
+    read("/ui/events/{position}", &[]),
     read("/ui/audit", &[]),
     read("/ui/style.css", &[]),
     read("/ui/icon.svg", &[]),
+    read("/ui/account", &[]),
+    read("/ui/sign-in", &["next"]),
+    post("/ui/sign-in", "token=slk_x&next=/ui"),
+    post("/ui/sign-out", ""),
+    post("/ui/theme", "theme=dark"),
+    read("/ui/open-site", FORM),
+    post("/ui/open-site", "site=fr&name=Paris"),
+    read("/ui/register-item", FORM),
+    post("/ui/register-item", "sku=A&name=apple&unit=kg"),
+    read("/ui/sites/{site}/receive", FORM),
+    post(
+        "/ui/sites/{site}/receive",
+        "key=f1&lines-0-sku=A&lines-0-quantity=9&reason=purchase&note=n&reference_type=po",
+    ),
+    read("/ui/sites/{site}/adjust", FORM),
+    post("/ui/sites/{site}/adjust", "key=f2&lines-0-sku=A&lines-0-delta=-1&reason=damaged"),
+    read("/ui/sites/{site}/count", FORM),
+    post("/ui/sites/{site}/count", "key=f3&lines-0-sku=A&lines-0-counted=7&lines-0-at_position=0.3"),
+    read("/ui/sites/{site}/hold", FORM),
+    post("/ui/sites/{site}/hold", "key=f4&hold_id=h&sku=A&quantity=1&reason=damaged"),
+    read("/ui/sites/{site}/release", FORM),
+    post("/ui/sites/{site}/release", "key=f5&hold_id=h&quantity=1"),
+    read("/ui/sites/{site}/place-order", FORM),
+    post(
+        "/ui/sites/{site}/place-order",
+        "key=f6&order_id=f&currency=GBP&lines-0-sku=A&lines-0-quantity=1&lines-0-unit_price_minor=2.5",
+    ),
+    read("/ui/sites/{site}/orders/{order_id}/ship", FORM),
+    post("/ui/sites/{site}/orders/{order_id}/ship", "key=f7&rows=1&lines-0-sku=A&lines-0-quantity=1"),
+    read("/ui/sites/{site}/orders/{order_id}/cancel", FORM),
+    post("/ui/sites/{site}/orders/{order_id}/cancel", "key=f8&reason=unpaid"),
+    read("/ui/sites/{site}/orders/{order_id}/return", FORM),
+    post(
+        "/ui/sites/{site}/orders/{order_id}/return",
+        "key=f9&rows=1&lines-0-sku=A&lines-0-quantity=1&lines-0-disposition=damaged",
+    ),
     read("/ui/sites", UI_PAGE),
     read("/ui/items", UI_PAGE),
     read("/ui/items/{sku}", UI_PAGE),

@@ -1,6 +1,9 @@
 //! The dashboard as a browser gets it: the numbers, what surrounds them, and that no name of anybody becomes markup.
 
+mod events;
+mod forms;
 mod pages;
+mod sign_in;
 
 use axum::body::Body;
 

@@ -1,6 +1,10 @@
 //! Each page: its numbers, its links, what it shows of nothing and of what is wrong.
 
+use axum::body::Body;
+use axum::http::Request;
+
 use crate::support::Service;
+use crate::support::hammer::until_versions;
 use crate::ui::{assert_page, assert_says, browse};
 
 const HOSTILE: &str = "<script>alert(1)</script>\" onload='x' & <b>";
@@ -230,4 +234,30 @@ async fn a_node_without_an_audit_key_says_so_on_the_page_too() {
     let page = browse(&service, "/ui/audit").await;
     assert_eq!(page.status, service.get("/v1/audit/checkpoint").await.status);
     assert_says(&page, &["it has no audit key"]);
+}
+
+#[tokio::test]
+async fn tables_are_rebuilt_and_changed_over_after_a_second_look() {
+    let service = shop().await;
+    service.get("/v1/sites/uk").await.expect(200);
+    let submit = async |path: &str, body: &str| {
+        let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("sec-fetch-site", "same-origin").header("accept", "text/html");
+        service.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    };
+    let asked = browse(&service, "/ui/projections/rebuild").await.expect(200);
+    assert_page(&asked, "Rebuild the read tables");
+    let begun = submit("/ui/projections/rebuild", "").await.expect(303);
+    assert_eq!(begun.header("location"), "/ui/projections");
+    until_versions(&service.router, |seen| !seen["last_rebuild"].is_null()).await;
+    let page = browse(&service, "/ui/projections").await.expect(200);
+    assert_says(&page, &["Version 2 Active", "Version 1 Retired", "Answer from this version"]);
+    let asked = browse(&service, "/ui/projections/switch?version=1").await.expect(200);
+    assert_page(&asked, "Answer from version 1");
+    submit("/ui/projections/switch", "version=1").await.expect(303);
+    assert_says(&browse(&service, "/ui/projections").await, &["Version 1 Active"]);
+    let none = submit("/ui/projections/switch", "version=9").await.expect(404);
+    assert_page(&none, "Answer from version 9");
+    assert_says(&none, &["Not done."]);
+    submit("/ui/projections/switch", "version=x").await.expect(400);
 }
