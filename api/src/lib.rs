@@ -16,6 +16,7 @@ mod following;
 pub mod http;
 pub mod import;
 pub mod keys;
+mod lag_group;
 pub mod metrics;
 pub mod node;
 pub mod setup;

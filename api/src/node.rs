@@ -20,6 +20,7 @@ use crate::data_dir::{self, Lock};
 use crate::feed::{self, Feed};
 use crate::http::{self, Gate, Rates};
 use crate::keys::Keyring;
+use crate::lag_group;
 use crate::metrics::Metrics;
 use crate::setup::{Code, Refused};
 use crate::storage::{self, Access};
@@ -200,6 +201,7 @@ impl Node {
                 log_shorter_patience: patience,
                 // What a cluster of other machines acknowledges is read back; what our own file does is not.
                 verify_tail: !is_file,
+                headers: settings.kafka.headers.value,
                 ..Options::new(settings.node.value.clone())
             };
             Some(Ledger::start(log.clone(), Arc::new(SystemEnvironment), options).await?)
@@ -210,6 +212,9 @@ impl Node {
             Some(store) => Some(Tables::open(store, roles.projector, log.clone()).await?),
             None => None,
         };
+        if let Some(Tables { projector: Some(projector), stop_projector, .. }) = &tables {
+            lag_group::show(settings, projector.progress(), stop_projector.clone());
+        }
         let audit = Audit::open(settings, roles, identity, log.clone())?;
         let feed = Feed::new(log.clone(), identity.ledger_id, feed::Options::default());
         Ok(Self {

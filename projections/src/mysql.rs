@@ -11,6 +11,7 @@ mod commit;
 mod connections;
 mod failure;
 mod flavor;
+mod lease;
 mod login;
 mod schema;
 mod snapshot;
@@ -22,7 +23,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::Connection;
 use sqlx::mysql::MySqlConnection;
 use stockledger_schemas::Timestamp;
 use tokio::sync::watch;
@@ -70,7 +70,7 @@ impl MysqlStore {
         if !schema::is_there(&mut connection).await.map_err(|error| not_ours(address, error))? {
             schema::create(&mut connection).await?;
         }
-        close(connection).await;
+        lease::close(connection).await;
         Ok(Self::new(address, &server, Some(Connections::new(address, Purpose::Write))))
     }
 
@@ -85,7 +85,7 @@ impl MysqlStore {
         if let Some(error) = unreadable(address, schema::is_there(&mut connection).await) {
             return Err(error);
         }
-        close(connection).await;
+        lease::close(connection).await;
         Ok(Self::new(address, &server, None))
     }
 
@@ -189,19 +189,14 @@ fn unreadable(address: &Address, is_there: Result<bool, sqlx::Error>) -> Option<
     Some(Error::Refused { operation: OPEN, advice, source })
 }
 
-async fn close(connection: MySqlConnection) {
-    if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "a connection was not closed in good order");
-    }
-}
-
 #[async_trait]
 impl Store for MysqlStore {
     async fn create_version(&self, version: Version, created_at: Timestamp) -> Result<(), Error> {
         let mut connection = self.writers()?.acquire("create a version").await?;
+        let created = schema::create_version(&mut connection, version, created_at).await;
         // It holds the lock on making tables until it is closed.
-        connection.close_on_drop();
-        schema::create_version(&mut connection, version, created_at).await
+        connection.close().await;
+        created
     }
 
     fn has_one_writer(&self) -> bool {
@@ -210,15 +205,18 @@ impl Store for MysqlStore {
 
     async fn create_indexes(&self, version: Version) -> Result<(), Error> {
         let mut connection = self.writers()?.acquire("create the indexes of a version").await?;
-        schema::create_indexes(&mut connection, version).await
+        schema::create_indexes(&mut connection, version).await?;
+        connection.settle();
+        Ok(())
     }
 
     async fn drop_version(&self, version: Version) -> Result<(), Error> {
         switch::mark_for_removal(self.writers()?, version).await?;
         self.until_snapshots_end().await;
         let mut connection = self.writers()?.acquire("drop a version").await?;
-        connection.close_on_drop();
-        schema::remove_marked(&mut connection, version).await
+        let removed = schema::remove_marked(&mut connection, version).await;
+        connection.close().await;
+        removed
     }
 
     async fn activate(&self, expected: Option<Version>, next: Version) -> Result<Activation, Error> {
@@ -242,6 +240,7 @@ impl Store for MysqlStore {
             inserted => inserted.map_err(&failed)?,
         };
         sqlx::raw_sql("COMMIT").execute(&mut *tx).await.map_err(&failed)?;
+        tx.settle();
         Ok(Commit::Committed)
     }
 
@@ -261,7 +260,8 @@ impl Store for MysqlStore {
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
         let held = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).subscribe();
-        let connection = self.readers.begin("begin to read").await?;
+        let mut connection = self.readers.begin("begin to read").await?;
+        connection.settle();
         Ok(Box::new(MysqlSnapshot { connection, flavor: self.flavor, _held: held }))
     }
 

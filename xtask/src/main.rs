@@ -2,7 +2,7 @@
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
 //! house rules that no compiler knows, `supply` looks at what we depend on, `describe` holds the program
-//! against its own description, `fuzz` throws bytes at whatever reads them,
+//! against its own description, `compose` lets Docker Compose read its file, `fuzz` throws bytes at whatever reads them,
 //! `sim` runs the simulation, `readme` runs what the README tells people to run, `services` starts and stops the real
 //! servers that tests need, `chaos` kills them under load, `guard` cleans up after a task. Nothing here is shipped.
 
@@ -47,6 +47,8 @@ enum Task {
     Supply,
     /// Hold the program against its description: a generated client, and whatever else the description allows or forbids
     Describe,
+    /// Let Docker Compose say whether it takes docker-compose.yml, with each of its profiles
+    Compose,
     /// Run the commands of README.md in order
     Readme,
     /// Fuzz what reads the bytes of others, on the nightly compiler; without names, all of it, one after the other
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         Task::Fuzz { targets, seconds } => fuzz::run(root, &targets, seconds),
         Task::Supply => supply::check(root),
         Task::Describe => guard::guarded(|| describe::run(root)),
+        Task::Compose => services::compose::check(root),
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
         Task::Sim { arguments } => sim::run(root, &arguments),

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::report::{duration, say};
 use crate::run::{FEATURES, cargo, to_success};
 use crate::servers::Servers;
-use crate::{chaos, describe, readme, sim, supply, tidy};
+use crate::{chaos, describe, readme, services, sim, supply, tidy};
 
 /// The name of the modules of tests that need a server.
 const SERVER_TESTS: &str = "on_servers";
@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     Step { name: "house rules", thorough: false, prove: |project| tidy::run(project.root) },
     Step { name: "servers, in the background", thorough: true, prove: start_servers },
     Step { name: "supply chain", thorough: true, prove: |project| supply::check(project.root) },
+    Step { name: "docker compose", thorough: true, prove: |project| services::compose::check(project.root) },
     Step { name: "lints", thorough: false, prove: lints },
     Step { name: "documentation", thorough: true, prove: documentation },
     Step { name: "tests", thorough: false, prove: tests },

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use stockledger_log::Secret;
 use stockledger_log::kafka::Security;
 use stockledger_log::kafka::security::{Encryption, IS_BUILT_IN, Login, Mechanism, Protocol};
+use stockledger_schemas::headers::Detail;
 
 use super::{Error, Layers, Setting, Source, parse};
 
@@ -51,6 +52,24 @@ pub struct KafkaFlags {
         hide_env_values = true
     )]
     pub kafka_ca_file: Option<PathBuf>,
+    /// What records say in headers, for people who look at the topic: minimal or full [default: minimal]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DETAIL",
+        env = "STOCKLEDGER_KAFKA_HEADERS",
+        hide_env_values = true
+    )]
+    pub kafka_headers: Option<String>,
+    /// Consumer group that shows how far the read tables are, or off [default: TOPIC-projector]
+    #[arg(
+        long,
+        global = true,
+        value_name = "GROUP",
+        env = "STOCKLEDGER_KAFKA_LAG_GROUP",
+        hide_env_values = true
+    )]
+    pub kafka_lag_group: Option<String>,
 }
 
 /// The same in the settings file.
@@ -61,6 +80,8 @@ pub(super) struct KafkaFile {
     kafka_user: Option<String>,
     kafka_password_file: Option<PathBuf>,
     kafka_ca_file: Option<PathBuf>,
+    kafka_headers: Option<String>,
+    kafka_lag_group: Option<String>,
 }
 
 /// The settings of connections to Kafka. The password is with the address of the log.
@@ -76,7 +97,16 @@ pub struct Kafka {
     pub password_file: Setting<Option<PathBuf>>,
     /// Who vouches for the brokers.
     pub ca_file: Setting<Option<PathBuf>>,
+    /// How much records say in headers.
+    pub headers: Setting<Detail>,
+    /// Where it is mirrored how far the read tables are; see [`Kafka::lag_group`].
+    lag_group: Setting<Option<String>>,
 }
+
+/// The name that stands for no group.
+const NO_GROUP: &str = "off";
+/// What is put behind the name of the topic where no group is named.
+const GROUP_SUFFIX: &str = "-projector";
 
 impl Kafka {
     pub(super) fn resolve(flags: &KafkaFlags, file: KafkaFile, layers: &Layers<'_>) -> Result<Self, Error> {
@@ -104,6 +134,21 @@ impl Kafka {
             user: text("kafka_user", &flags.kafka_user, file.kafka_user, ""),
             password_file: path("kafka_password_file", &flags.kafka_password_file, file.kafka_password_file),
             ca_file: path("kafka_ca_file", &flags.kafka_ca_file, file.kafka_ca_file),
+            headers: parse(
+                "kafka_headers",
+                text(
+                    "kafka_headers",
+                    &flags.kafka_headers,
+                    file.kafka_headers,
+                    &Detail::default().to_string(),
+                ),
+            )?,
+            lag_group: layers.pick(
+                "kafka_lag_group",
+                flags.kafka_lag_group.clone().map(Some),
+                file.kafka_lag_group.map(Some),
+                || None,
+            ),
         })
     }
 
@@ -122,6 +167,16 @@ impl Kafka {
             encryption: protocol.is_encrypted().then_some(encryption),
             login: if protocol.has_login() { Some(self.login()?) } else { None },
         })
+    }
+
+    /// The consumer group that shows how far the read tables of a topic are; nothing if none is to.
+    #[must_use]
+    pub fn lag_group(&self, topic: &str) -> Option<String> {
+        match self.lag_group.value.as_deref() {
+            Some(NO_GROUP) => None,
+            Some(group) => Some(group.to_owned()),
+            None => Some(format!("{topic}{GROUP_SUFFIX}")),
+        }
     }
 
     fn login(&self) -> Result<Login, Error> {
@@ -170,6 +225,12 @@ impl Kafka {
             ("kafka_user", self.user.value.clone(), self.user.source.to_string()),
             ("kafka_password_file", path(&self.password_file.value), self.password_file.source.to_string()),
             ("kafka_ca_file", path(&self.ca_file.value), self.ca_file.source.to_string()),
+            ("kafka_headers", self.headers.value.to_string(), self.headers.source.to_string()),
+            (
+                "kafka_lag_group",
+                self.lag_group.value.clone().unwrap_or_default(),
+                self.lag_group.source.to_string(),
+            ),
         ]
     }
 }

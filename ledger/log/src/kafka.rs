@@ -1,7 +1,7 @@
 //! The log on Kafka: one topic, one partition of it for every partition of the log.
 //!
 //! Kafka is used as a plain append-only log with dense offsets: an idempotent producer, `acks=all`, no transactions and no
-//! consumer groups (`docs/adr/0001-no-kafka-transactions.md`). The topic is checked when it is opened, and refused unless
+//! consumer groups but for people to look at (`mirror.rs`, `docs/adr/0001-no-kafka-transactions.md`). The topic is checked when it is opened, and refused unless
 //! it keeps everything for ever.
 //!
 //! ```text
@@ -19,6 +19,7 @@ mod context;
 mod fault;
 mod flight;
 mod lookup;
+mod mirror;
 mod produce;
 mod questions;
 mod reader;
@@ -45,6 +46,7 @@ use self::topic::{Topic, open_when_known};
 use crate::{Bounds, Error, Log, Producer, Reader, StoredRecord};
 
 pub use self::address::{Address, AddressError};
+pub use self::mirror::{Mirror, Offsets};
 pub use self::safety::Profile;
 pub use self::security::Security;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use stockledger_domain::command::{Checked, Command};
 use stockledger_log::Log;
+use stockledger_schemas::headers::Detail;
 use stockledger_schemas::{Actor, IdempotencyKey, Name, PartitionId, Request, Scope, SiteId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -55,6 +56,8 @@ pub struct Options {
     /// Whether to read back everything that the log acknowledged. Costs a second reading of every record; right for a log
     /// in other machines, needless for a file of our own.
     pub verify_tail: bool,
+    /// How much records say about themselves beside their bytes, where the log keeps that.
+    pub headers: Detail,
     /// Who hears what the writers do; nobody, if absent.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -78,6 +81,7 @@ impl Options {
             claim_again_after: Duration::from_secs(2),
             log_retry_after: Duration::from_millis(500),
             verify_tail: false,
+            headers: Detail::Minimal,
             observer: None,
         }
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::connections::Lease;
 use super::failure::{Kind, failed, kind, timed_out};
+use super::lease::Lease;
 use crate::store::Error;
 
 /// How often a transaction is tried before the caller is told.
@@ -56,7 +56,7 @@ impl Attempts {
         self.may_be_done |= failure.is_committing;
         let kind = kind(&failure.error);
         if kind == Kind::Lost {
-            connection.discard();
+            drop(connection);
         } else {
             // At once, because the next attempt needs its locks.
             connection.roll_back().await;

@@ -8,8 +8,9 @@ use std::ops::Range;
 use sqlx::mysql::{MySqlArguments, MySqlConnection};
 
 use super::attempts::{self, Attempts, Failure, limited};
-use super::connections::{Connections, Lease};
+use super::connections::Connections;
 use super::failure::failed;
+use super::lease::Lease;
 use super::statements::{arguments, execute, run, select_one};
 use crate::changes::Changes;
 use crate::checkpoint::{self, Checkpoint};
@@ -48,7 +49,10 @@ pub(super) async fn commit(writers: &Connections, batch: Batch<'_>) -> Result<Co
             Ok(Commit::Superseded) if attempts.may_be_done() => {
                 return who_was_it(&mut connection, batch).await;
             }
-            Ok(outcome) => return Ok(outcome),
+            Ok(outcome) => {
+                connection.settle();
+                return Ok(outcome);
+            }
             Err(failure) => attempts.after(connection, failure).await?,
         }
     }

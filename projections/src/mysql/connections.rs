@@ -1,24 +1,26 @@
 //! Connections: how one is made, what is set on it, and pools of them that stay usable while the server comes and goes.
 //!
-//! A pool tests no connection before it hands it out. The statement that begins a transaction is the test. Where it finds
+//! No connection is tested before it is handed out. The statement that begins a transaction is the test. Where it finds
 //! the connection closed, that one is thrown away and the next is tried, down to a fresh one. Where it gets no answer, as
 //! from a host that vanished without a word, the others will get none either: all that are idle are thrown away.
+//!
+//! The pool of sqlx is not used: it takes connections back on which an answer is owed still (`lease`), asks them in vain,
+//! and over TLS waits for the server to speak before it lets go of one, for minutes, and with it of its place.
 //!
 //! Writers wait in line for a free connection for as long as it takes, because what they have at hand is worth more than
 //! the wait; readers are told after a while. What the server has to do for it, to answer and to let in, has one deadline.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions, MySqlSslMode};
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions, MySql};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address::{Address, SslMode};
 use super::failure::{Described, Kind, failed, kind, timed_out};
+use super::lease::{Lease, Shelf};
 use super::login;
 use crate::dialect::SHAPES;
 use crate::store::Error;
@@ -28,16 +30,12 @@ use crate::table::TABLES;
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest wait for the answer on a connection that was idle before.
 const IDLE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// Longest time that the pool takes to make a connection; it tries again and again as long as the server refuses it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for those who use a connection when a pool is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait of a reader for a free connection.
 const READER_PATIENCE: Duration = Duration::from_secs(3);
 /// Longest time of a first login, which may have to start a sleeping server.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time that ending a transaction may take when a connection is given back.
-const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that nobody needed for so long is closed, well before the server does it.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Statements that a connection keeps prepared: all shapes of all tables in two versions, and the queries.
 const STATEMENTS_MAX: usize = 2 * SHAPES.len() * TABLES.len() + 64;
 
@@ -81,103 +79,44 @@ impl Purpose {
 /// A pool of connections for one purpose.
 #[derive(Debug)]
 pub(super) struct Connections {
-    pool: MySqlPool,
-    /// As many as the pool makes connections. Whoever waits here is served in order and may be dropped at any time.
+    shelf: Arc<Shelf>,
+    /// As many as there may be connections. Whoever waits here is served in order and may be dropped at any time.
     places: Arc<Semaphore>,
     address: Address,
     purpose: Purpose,
 }
 
-/// A connection that is in use. Dropping it ends its transaction and gives it back.
-#[derive(Debug)]
-pub(super) struct Lease {
-    connection: PoolConnection<MySql>,
-    place: OwnedSemaphorePermit,
-}
-
-impl Lease {
-    /// It is closed and not given back when it is dropped.
-    pub(super) fn close_on_drop(&mut self) {
-        self.connection.close_on_drop();
-    }
-
-    /// Throws a connection away that is of no use any more.
-    pub(super) fn discard(self) {
-        drop(self.into_place());
-    }
-
-    /// Throws the connection away, but not its place.
-    fn into_place(self) -> OwnedSemaphorePermit {
-        drop(self.connection.detach());
-        self.place
-    }
-
-    /// Ends the transaction before this returns.
-    pub(super) async fn roll_back(mut self) {
-        if roll_back(&mut self).await.is_err() {
-            self.discard();
-        }
-    }
-}
-
-impl Deref for Lease {
-    type Target = MySqlConnection;
-
-    fn deref(&self) -> &MySqlConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Lease {
-    fn deref_mut(&mut self) -> &mut MySqlConnection {
-        &mut self.connection
-    }
-}
-
 impl Connections {
     /// A pool that makes its connections when they are needed.
     pub(super) fn new(address: &Address, purpose: Purpose) -> Self {
-        let pool = MySqlPoolOptions::new()
-            .max_connections(purpose.connections_max().into())
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .idle_timeout(IDLE_TIMEOUT)
-            .test_before_acquire(false)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    sqlx::raw_sql(SESSION).execute(&mut *connection).await?;
-                    sqlx::raw_sql(purpose.isolation()).execute(connection).await.map(drop)
-                })
-            })
-            // Whatever was given back half-way holds no lock and no snapshot any longer than this takes.
-            .after_release(|connection, _| {
-                Box::pin(async move { roll_back(connection).await.map(|()| true) })
-            })
-            .connect_lazy_with(options(address));
         let places = Arc::new(Semaphore::new(purpose.connections_max().into()));
-        Self { pool, places, address: address.clone(), purpose }
+        Self { shelf: Arc::new(Shelf::empty()), places, address: address.clone(), purpose }
     }
 
-    /// A connection in a transaction that has just begun. Dropping it ends the transaction.
+    /// A connection in a transaction that has just begun, which is not settled. Dropping it ends the transaction.
     pub(super) async fn begin(&self, operation: &'static str) -> Result<Lease, Error> {
         let mut place = self.place(operation).await?;
         let deadline = Instant::now() + BEGIN_TIMEOUT;
         let mut answer_timeout = IDLE_ANSWER_TIMEOUT;
+        // Each of those that are idle may be found closed, and the fresh one after them.
         for _ in 0..=self.purpose.connections_max() {
             let mut lease = self.lease(operation, place, deadline).await?;
-            let begun = sqlx::raw_sql(self.purpose.begin()).execute(&mut *lease.connection);
+            let begun = sqlx::raw_sql(self.purpose.begin()).execute(&mut *lease);
             let error = match timeout_at(deadline.min(Instant::now() + answer_timeout), begun).await {
                 Ok(Ok(_)) => return Ok(lease),
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    self.discard_idle();
+                    self.shelf.clear();
                     answer_timeout = BEGIN_TIMEOUT;
                     timed_out()
                 }
             };
-            place = lease.into_place();
-            if kind(&error) != Kind::Lost || Instant::now() >= deadline {
+            let kept = lease.into_place();
+            let (Some(kept), Kind::Lost) = (kept, kind(&error)) else { return Err(failed(operation)(error)) };
+            if Instant::now() >= deadline {
                 return Err(failed(operation)(error));
             }
+            place = kept;
             tracing::debug!(%error, "a connection to the projection store was gone");
         }
         let error =
@@ -185,7 +124,7 @@ impl Connections {
         Err(failed(operation)(sqlx::Error::Io(error)))
     }
 
-    /// A connection outside of any transaction.
+    /// A connection outside of any transaction, which is not settled.
     pub(super) async fn acquire(&self, operation: &'static str) -> Result<Lease, Error> {
         let place = self.place(operation).await?;
         self.lease(operation, place, Instant::now() + BEGIN_TIMEOUT).await
@@ -201,7 +140,10 @@ impl Connections {
                 Err(_) => return Err(self.all_in_use(operation)),
             },
         };
-        place.map_err(|_| failed(operation)(sqlx::Error::PoolClosed))
+        match place {
+            Ok(place) if !self.shelf.is_closed() => Ok(place),
+            _ => Err(failed(operation)(sqlx::Error::PoolClosed)),
+        }
     }
 
     fn all_in_use(&self, operation: &'static str) -> Error {
@@ -215,34 +157,33 @@ impl Connections {
         place: OwnedSemaphorePermit,
         deadline: Instant,
     ) -> Result<Lease, Error> {
-        match timeout_at(deadline, self.pool.acquire()).await {
-            Ok(Ok(connection)) => Ok(Lease { connection, place }),
-            Ok(Err(sqlx::Error::PoolTimedOut)) => Err(self.why_none(operation, deadline).await),
-            Ok(Err(error)) => Err(login::failed(&self.address, operation, error)),
-            Err(_) => Err(login::failed(&self.address, operation, timed_out())),
-        }
+        let connection = match self.shelf.take() {
+            Some(connection) => connection,
+            None => {
+                let fresh = timeout_at(deadline, self.fresh()).await;
+                fresh
+                    .unwrap_or_else(|_| Err(timed_out()))
+                    .map_err(|error| login::failed(&self.address, operation, error))?
+            }
+        };
+        Ok(Lease::new(connection, place, Arc::clone(&self.shelf)))
     }
 
-    /// The pool only says that it waited in vain: a connection of its own tells why.
-    async fn why_none(&self, operation: &'static str, deadline: Instant) -> Error {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        match connect(&self.address, operation, patience).await {
-            Err(error) => error,
-            // It is reached again, or those that were given back have not ended their transactions yet.
-            Ok(_) => self.all_in_use(operation),
-        }
+    async fn fresh(&self) -> Result<MySqlConnection, sqlx::Error> {
+        let mut connection = options(&self.address).connect().await?;
+        sqlx::raw_sql(SESSION).execute(&mut connection).await?;
+        sqlx::raw_sql(self.purpose.isolation()).execute(&mut connection).await?;
+        Ok(connection)
     }
 
-    /// Throws away what nobody uses.
-    fn discard_idle(&self) {
-        while let Some(connection) = self.pool.try_acquire() {
-            drop(connection.detach());
-        }
-    }
-
+    /// Closes what is idle; whoever waits for a connection is refused, and those who have one may finish, within reason.
     pub(super) async fn close(&self) {
+        self.shelf.close().await;
+        let all = self.places.acquire_many(self.purpose.connections_max().into());
+        if timeout(CLOSE_TIMEOUT, all).await.is_err() {
+            tracing::warn!("a connection to the projection store is in use still, which is closed");
+        }
         self.places.close();
-        self.pool.close().await;
     }
 }
 
@@ -313,10 +254,4 @@ const fn ssl_mode(mode: SslMode) -> MySqlSslMode {
         SslMode::VerifyCa => MySqlSslMode::VerifyCa,
         SslMode::VerifyIdentity => MySqlSslMode::VerifyIdentity,
     }
-}
-
-/// Ends whatever transaction a connection is in.
-pub(super) async fn roll_back(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    let done = timeout(ROLLBACK_TIMEOUT, sqlx::raw_sql("ROLLBACK").execute(connection)).await;
-    done.unwrap_or_else(|_| Err(timed_out())).map(drop)
 }

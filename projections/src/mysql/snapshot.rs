@@ -5,6 +5,7 @@
 //! at was there before it, so only a version that is removed meanwhile is met like this. Removing waits for the snapshots
 //! of this process; a reader of another one is told to try again.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,9 +15,9 @@ use sqlx::{AssertSqlSafe, MySql};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::connections::Lease;
 use super::failure::{failed, timed_out};
 use super::flavor::Flavor;
+use super::lease::Lease;
 use super::statements::{fields, parameters};
 use crate::dialect::Dialect;
 use crate::store::{Error, Select, Snapshot};
@@ -46,10 +47,17 @@ impl Snapshot for MysqlSnapshot {
         };
         debug_assert_eq!(select.sql.matches('?').count(), select.parameters.len());
         let sql = Dialect::Mysql.at_now(&select.sql);
+        let (connection, is_settled) = self.connection.unsettled();
+        // Reached only behind the last row, if nothing failed on the way.
+        let end = stream::poll_fn(|_| {
+            *is_settled = true;
+            Poll::Ready(None)
+        });
         sqlx::query_with::<MySql, _>(AssertSqlSafe(sql), arguments)
-            .fetch(&mut *self.connection)
+            .fetch(connection)
             .and_then(|row| async move { fields(&row) })
             .map_err(failed(READ))
+            .chain(end)
             .boxed()
     }
 
@@ -58,10 +66,7 @@ impl Snapshot for MysqlSnapshot {
         let selected = self.stream(Select { sql, ..select }).try_collect();
         match timeout(SELECT_LIMIT + ANSWER_MARGIN, selected).await {
             Ok(rows) => rows,
-            Err(_) => {
-                self.connection.close_on_drop();
-                Err(failed(READ)(timed_out()))
-            }
+            Err(_) => Err(failed(READ)(timed_out())),
         }
     }
 }

@@ -5,8 +5,9 @@
 use sqlx::mysql::MySqlConnection;
 
 use super::attempts::{Attempts, Failure, commit, limited};
-use super::connections::{Connections, Lease};
+use super::connections::Connections;
 use super::failure::failed;
+use super::lease::Lease;
 use super::schema::REMOVING;
 use super::statements::{execute, select_one};
 use crate::checkpoint;
@@ -33,7 +34,10 @@ pub(super) async fn activate(
                 let is_ours = active == Some(Value::from(next.0));
                 return Ok(if is_ours { Activation::Activated } else { Activation::Superseded });
             }
-            Ok(activation) => return activation.ok_or(Error::NoSuchVersion(next)),
+            Ok(activation) => {
+                connection.settle();
+                return activation.ok_or(Error::NoSuchVersion(next));
+            }
             Err(failure) => attempts.after(connection, failure).await?,
         }
     }
@@ -92,8 +96,10 @@ pub(super) async fn mark_for_removal(writers: &Connections, version: Version) ->
     loop {
         let mut connection = writers.begin(DROP).await?;
         match limited(DROP, try_mark(&mut connection, version)).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => return Err(Error::InUse(version)),
+            Ok(is_marked) => {
+                connection.settle();
+                return if is_marked { Ok(()) } else { Err(Error::InUse(version)) };
+            }
             Err(failure) => attempts.after(connection, failure).await?,
         }
     }

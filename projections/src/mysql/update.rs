@@ -1,7 +1,8 @@
 //! Changes of rows about versions, each in one transaction.
 
 use super::attempts::{Attempts, Failure, commit, limited};
-use super::connections::{Connections, Lease};
+use super::connections::Connections;
+use super::lease::Lease;
 use super::statements::{arguments, run};
 use crate::dialect::Dialect;
 use crate::store::{Commit, Error, Statement};
@@ -19,7 +20,10 @@ pub(super) async fn update(
     loop {
         let mut connection = writers.begin(UPDATE).await?;
         match limited(UPDATE, try_update(&mut connection, guard, rest)).await {
-            Ok(outcome) => return Ok(outcome),
+            Ok(outcome) => {
+                connection.settle();
+                return Ok(outcome);
+            }
             Err(failure) => attempts.after(connection, failure).await?,
         }
     }

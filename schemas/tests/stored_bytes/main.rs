@@ -5,6 +5,7 @@
 //! that was released never changes.
 
 mod arbitrary;
+mod beside;
 mod differential;
 mod documented;
 mod forge;

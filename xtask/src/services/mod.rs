@@ -11,6 +11,7 @@
 //! and how it shows that it answers in `probe`. Tests use [`Running`]; it stops what it started.
 
 mod command;
+pub(crate) mod compose;
 mod container;
 mod debian;
 pub(crate) mod fault;

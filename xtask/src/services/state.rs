@@ -49,6 +49,11 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// Those of a workspace.
+    pub(super) fn of(root: &Path) -> Self {
+        Self { base: root.join("target").join("services") }
+    }
+
     /// Unpacked packages, which survive `down`.
     pub(super) fn packages(&self) -> PathBuf {
         self.base.join("packages")
@@ -76,11 +81,12 @@ pub(super) struct State {
 impl State {
     /// Reads the state as soon as no other task has it.
     pub(super) fn open(root: &Path) -> Result<Self> {
-        let base = root.join("target").join("services");
-        fs::create_dir_all(&base).with_context(|| format!("creating {}", base.display()))?;
+        let places = Places::of(root);
+        let base = &places.base;
+        fs::create_dir_all(base).with_context(|| format!("creating {}", base.display()))?;
         let lock = lock(&base.join("lock"))?;
         let services = read(&base.join("state.json"))?;
-        Ok(Self { places: Places { base }, services, _lock: lock })
+        Ok(Self { places, services, _lock: lock })
     }
 
     pub(super) fn places(&self) -> &Places {

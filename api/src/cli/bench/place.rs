@@ -8,7 +8,8 @@ use stockledger_log::kafka::security::Encryption;
 use stockledger_log::kafka::{KafkaLog, Security};
 use stockledger_log::{Entry, Log};
 use stockledger_projections::MysqlStore;
-use stockledger_schemas::{Decision, Event, PartitionId, Record, envelope, headers};
+use stockledger_schemas::headers::{self, Detail};
+use stockledger_schemas::{Decision, Event, PartitionId, Record, envelope};
 use tempfile::TempDir;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -101,7 +102,7 @@ impl Place {
                 if let Ok(Record::Decision(decision)) = envelope::decode(&record.value)
                     && is_placed(&decision)
                 {
-                    let headers = headers::of_decision(PartitionId::DIRECTORY, &decision).into();
+                    let headers = headers::of_decision(PartitionId::DIRECTORY, &decision, Detail::Minimal);
                     sample.push(Entry { key: record.key, value: record.value, headers });
                 }
             }

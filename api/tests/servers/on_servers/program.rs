@@ -1,13 +1,17 @@
 //! The program on Kafka and MySQL, as an operator meets it.
 
+use std::process::Stdio;
+
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use stockledger::client::{Client, Headers};
 use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::Instant;
 
 use super::servers::kcat;
 use super::storage::{fresh_database, fresh_topic};
-use crate::run::{self, Server, complaint, data, text};
+use crate::run::{self, DEADLINE, Server, complaint, data, text};
 
 /// Where one ledger lives.
 struct Place {
@@ -139,6 +143,8 @@ async fn kcat_shows_what_is_in_the_topic() {
     client.put_json::<Value>("/v1/sites/uk", &json!({ "name": "London" })).await.unwrap();
     let receipt = json!({ "lines": [{ "sku": "LAMP", "quantity": 5 }] });
     let position = post(client, "/v1/sites/uk/receipts", "in", &receipt).await["position"].clone();
+    let path = format!("/v1/events/{}", position.as_str().unwrap());
+    let told = client.get_json::<Box<serde_json::value::RawValue>>(&path).await.unwrap();
     server.terminate().await;
 
     let (brokers, topic) = place.log.strip_prefix("kafka://").unwrap().split_once('/').unwrap();
@@ -152,4 +158,90 @@ async fn kcat_shows_what_is_in_the_topic() {
          content-type=application/vnd.stockledger.record"
     );
     assert!(shown.lines().any(|line| line == received), "{received} is not in\n{shown}");
+
+    let raw = Command::new("kcat")
+        .args(["-C", "-b", brokers, "-t", topic, "-e", "-q", "-D", "", "-f", "%R%s"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let raw: Stdio = raw.stdout.unwrap().try_into().unwrap();
+    let decoded = run::program(&["decode", "-", "--encoding", "lengths"]).stdin(raw).output().await.unwrap();
+    assert!(decoded.status.success(), "{}", complaint(&decoded));
+    let decoded = String::from_utf8(decoded.stdout).unwrap();
+    let is_told = |line: &str| {
+        let decision = line.strip_prefix("{\"kind\":\"decision\",");
+        decision.is_some_and(|decision| told.get().contains(&format!("\"decision\":{{{decision}")))
+    };
+    assert_eq!(decoded.lines().filter(|line| is_told(line)).count(), 1, "{told} is not in\n{decoded}");
+}
+
+/// All headers of CloudEvents, where they are asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn kcat_shows_whole_cloud_events_where_they_are_asked_for() {
+    let place = Place::fresh("STOCKLEDGER_TEST_MYSQL");
+    data(&place.with(&["init"])).await;
+    let server = Server::start_with(&place.with(&["--kafka-headers", "full"])).await;
+    let client = &server.client;
+    client.put_json::<Value>("/v1/sites/uk", &json!({ "name": "London" })).await.unwrap();
+    let receipt = json!({ "lines": [{ "sku": "LAMP", "quantity": 5 }] });
+    post(client, "/v1/sites/uk/receipts", "in", &receipt).await;
+    let order = json!({
+        "order_id": "order-7", "lines": [{ "sku": "LAMP", "quantity": 3 }],
+        "occurred_at": "2026-01-02T03:04:05Z", "correlation_id": "web-1",
+    });
+    let placed = post(client, "/v1/sites/uk/orders", "out", &order).await;
+    server.terminate().await;
+
+    let (brokers, topic) = place.log.strip_prefix("kafka://").unwrap().split_once('/').unwrap();
+    let shown = kcat(&["-C", "-b", brokers, "-t", topic, "-e", "-q", "-f", "%h\\n"]).await;
+    let position = placed["position"].as_str().unwrap();
+    let (partition, seq) = position.split_once('.').unwrap();
+    let line = shown.lines().find(|line| line.contains("ce_type=order_placed")).unwrap();
+    let headers: Vec<_> = line.split(',').map(|header| header.split_once('=').unwrap()).collect();
+    let recorded = headers.iter().find(|(name, _)| *name == "ce_recordedtime").unwrap().1;
+    let (id, sequence) = (format!("{partition}.1.{seq}"), format!("{seq:0>20}"));
+    let expected = [
+        ("ce_type", "order_placed"),
+        ("ce_id", id.as_str()),
+        ("content-type", "application/vnd.stockledger.record"),
+        ("ce_specversion", "1.0"),
+        ("ce_source", "/sites/uk"),
+        ("ce_time", "2026-01-02T03:04:05.000000Z"),
+        ("ce_sequence", sequence.as_str()),
+        ("ce_recordedtime", recorded),
+        ("ce_position", position),
+        ("ce_subject", "order-7"),
+        ("ce_partitionkey", "uk"),
+        ("ce_correlationid", "web-1"),
+    ];
+    assert_eq!(headers, expected);
+    assert!(shown.contains("ce_type=stock_received") && shown.contains("ce_subject=LAMP"), "{shown}");
+    assert!(shown.contains("ce_source=/directory"), "{shown}");
+}
+
+/// What `kcat` gets that begins where a consumer group is, and at the beginning if that is nowhere.
+async fn unread_by(group: &str, place: &Place) -> String {
+    let (brokers, topic) = place.log.strip_prefix("kafka://").unwrap().split_once('/').unwrap();
+    let [reset, commit] = ["auto.offset.reset=earliest", "enable.auto.commit=false"];
+    let arguments = ["-b", brokers, "-X", reset, "-X", commit, "-q", "-e", "-f", "%h\\n", "-G", group, topic];
+    kcat(&arguments).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_group_shows_how_far_the_tables_are() {
+    let place = Place::fresh("STOCKLEDGER_TEST_MYSQL");
+    data(&place.with(&["init"])).await;
+    let (_, topic) = place.log.rsplit_once('/').unwrap();
+    let group = format!("{topic}-projector");
+    let server = Server::start_with(&place.settings()).await;
+    server.client.put_json::<Value>("/v1/sites/uk", &json!({ "name": "London" })).await.unwrap();
+    let receipt = json!({ "lines": [{ "sku": "LAMP", "quantity": 5 }] });
+    post(&server.client, "/v1/sites/uk/receipts", "in", &receipt).await;
+    let deadline = Instant::now() + DEADLINE;
+    while !unread_by(&group, &place).await.is_empty() {
+        assert!(Instant::now() < deadline, "the lag never reaches zero");
+    }
+    server.terminate().await;
+    let nobody = format!("{topic}-nobody");
+    assert!(unread_by(&nobody, &place).await.contains("ce_type=stock_received"));
 }

@@ -272,5 +272,5 @@ impl Appends {
 fn entry_of(partition: PartitionId, value: Bytes) -> Result<Entry, Error> {
     let record = envelope::decode(&value)?;
     let key = Bytes::copy_from_slice(record.key().as_bytes());
-    Ok(Entry { key, value, headers: headers::of_record(partition, &record).into() })
+    Ok(Entry { key, value, headers: headers::of_record(partition, &record) })
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
+use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::fault::{Fault, Outcome};
 use super::flight::Slot;
@@ -87,7 +87,16 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {}
+impl ConsumerContext for Context {
+    /// Only offsets that are mirrored for people are ever committed.
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result
+            && let Some(suppressed) = self.moderator.may_tell("commit", Instant::now())
+        {
+            tracing::warn!(%error, suppressed, "how far the tables are was not mirrored to Kafka");
+        }
+    }
+}
 
 impl ProducerContext<NoCustomPartitioner> for Context {
     type DeliveryOpaque = Box<Slot>;

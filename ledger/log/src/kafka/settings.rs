@@ -90,6 +90,13 @@ pub(super) fn reading(address: &Address) -> ClientConfig {
     config
 }
 
+/// The client that mirrors offsets into a group; it reads nothing.
+pub(super) fn mirroring(address: &Address, group: &str) -> ClientConfig {
+    let mut config = consuming(address);
+    config.set("group.id", group);
+    config
+}
+
 /// The client that looks up single records: it asks for little, and never keeps a request open that a next one, for
 /// another offset, would have to wait for.
 pub(super) fn looking_up(address: &Address) -> ClientConfig {

@@ -115,7 +115,8 @@ impl Writer {
         while let Some(pending) = next {
             if let Some((record, value)) = self.decide(pending) {
                 bytes += value.len();
-                entries.push(entry::of_decision(self.partition, &record.decision, value));
+                let detail = self.options.headers;
+                entries.push(entry::of_decision(self.partition, &record.decision, value, detail));
                 records.push(record);
             }
             let is_full = records.len() >= room || bytes >= BATCH_BYTES_MAX;

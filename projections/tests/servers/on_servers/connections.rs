@@ -1,6 +1,8 @@
 //! Connections that are dead, scarce, or not allowed for a while.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use stockledger_projections::{Activity, Checkpoint, Commit, Status, Store};
@@ -128,7 +130,47 @@ async fn a_right_that_is_taken_away_for_a_while_halts_nothing(variable: &str) {
     assert_exact(&ledger, &store).await;
 }
 
+/// Lets a call go on until it has waited so often, then drops it. Says whether it came to its end before.
+async fn ends_before<T>(waits: usize, call: impl Future<Output = T>) -> bool {
+    let (mut call, mut waited) = (pin!(call), 0);
+    std::future::poll_fn(|context| match call.as_mut().poll(context) {
+        Poll::Ready(_) => Poll::Ready(true),
+        Poll::Pending if waited == waits => Poll::Ready(false),
+        Poll::Pending => {
+            waited += 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Callers go away at every moment of a read and of a commit: while one connects, while statements are prepared, while
+/// answers come.
+async fn a_call_that_is_dropped_takes_no_connection_with_it(variable: &str) {
+    const WAITS_MAX: usize = 200;
+    let database = Database::create(variable).await;
+    let (mut from, mut have_ended) = (1, [false; 2]);
+    begin(&database.store().await).await;
+    for waits in 0..WAITS_MAX {
+        let store = database.store().await;
+        have_ended[0] |= ends_before(waits, found(&store)).await;
+        have_ended[1] |= ends_before(waits, commit(&store, from, 1, &stock("A", 7))).await;
+        from = found(&store).await.next_offset;
+        // The server may still be doing what nobody waits for any more.
+        while commit(&store, from, 1, &stock("A", 8)).await.unwrap() == Commit::Superseded {
+            from = found(&store).await.next_offset;
+        }
+        from += 1;
+        timeout(DEADLINE, store.close()).await.expect("all connections come back");
+        if have_ended == [true; 2] {
+            return;
+        }
+    }
+    panic!("a call waits more than {WAITS_MAX} times");
+}
+
 on_both! {
+    a_call_that_is_dropped_takes_no_connection_with_it
     a_host_that_vanished_without_a_word_is_reported_quickly
     connections_that_went_dead_are_replaced_while_one_waits
     writers_wait_in_line_for_a_connection

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use stockledger_chain::{State, Verdict, admit};
 use stockledger_domain::{Change, Checked, Moment, Partition, apply, decide, open_here};
 use stockledger_log::{Acknowledgement, Delivery, Entry, Log};
+use stockledger_schemas::headers::Detail;
 use stockledger_schemas::{
     Actor, Claim, Context, Decision, Event, Genesis, Hash, IdempotencyKey, LedgerId, Name, Nonce, OrderId,
     Position, Record, Request, Scope, SiteId, Timestamp, envelope,
@@ -174,7 +175,7 @@ impl History {
         apply(&mut self.state, decision.seq, &decision)?;
         self.chain = admission.next;
         self.recorded_at = decision.recorded_at;
-        self.push(entry::of_decision(self.chain.partition, &decision, bytes))?;
+        self.push(entry::of_decision(self.chain.partition, &decision, bytes, Detail::Minimal))?;
         self.tally.decisions += 1;
         let event = decision.events.swap_remove(0);
         self.tally.events += event.count();

@@ -1,5 +1,6 @@
 //! Tests against the broker that the environment names; each has a topic of its own.
 
+mod mirror;
 mod safety;
 mod topic;
 
