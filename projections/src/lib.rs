@@ -47,7 +47,10 @@ pub use fold::{Impossible, fold};
 pub use mysql::MysqlStore;
 pub use progress::{Activity, Progress, Status};
 pub use projector::{Options, Projector};
-pub use queries::{Axis, Direction, MovementKey, Point, Queries, Then, Waited};
+pub use queries::{
+    Axis, Balance, Direction, LevelKey, LevelQuery, MovementFilter, MovementKey, OrderFilter, Period, Point,
+    Queries, Then, Waited,
+};
 pub use sqlite::SqliteStore;
 pub use stop::Halted;
 pub use store::{Activation, Commit, Select, Snapshot, Statement, Store};

@@ -45,6 +45,11 @@ pub fn to_text(lines: &[OrderLine]) -> Result<String, serde_json::Error> {
     serde_json::to_string(&Lines(lines))
 }
 
+/// What the line of an item begins with in a text.
+pub(crate) fn begin(sku: &Sku) -> String {
+    format!("[{},", serde_json::Value::from(sku.as_str()))
+}
+
 /// The lines of a text.
 ///
 /// # Errors

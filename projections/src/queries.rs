@@ -7,11 +7,14 @@
 
 mod directory;
 mod explain;
+mod levels;
 mod movements;
 mod occurred;
 mod orders;
 mod past;
 mod past_orders;
+mod period;
+mod statement;
 mod stock;
 mod summary;
 #[cfg(test)]
@@ -24,8 +27,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use stockledger_schemas::{PartitionId, Position, SiteId};
 
 pub use self::explain::{NEWEST_MAX, RESERVATIONS_MAX};
-pub use self::movements::{Direction, MovementKey};
+pub use self::levels::{Balance, LevelKey, LevelQuery};
+pub use self::movements::{Direction, MOVEMENTS_LOOKED_AT_MAX, MovementFilter, MovementKey};
+pub use self::orders::{ORDERS_LOOKED_AT_MAX, OrderFilter};
 pub use self::past::{Axis, Point, Then};
+pub use self::period::Period;
 pub use self::summary::{DESCRIBED_MAX, SiteStock};
 pub use self::wait::Waited;
 use crate::progress::{Activity, Progress};
@@ -120,7 +126,7 @@ impl Queries {
         let as_of = fields.optional_time()?;
         let noted: Option<String> = fields.optional_text()?;
         let at = AsOf { position, as_of, stale: self.stale(version, partition, noted.as_deref()) };
-        Ok(Some(Moment { snapshot, version, at }))
+        Ok(Some(Moment { snapshot, version, at, newest: seq }))
     }
 
     fn home(&self, site: &SiteId) -> Option<PartitionId> {
@@ -142,7 +148,10 @@ impl std::fmt::Debug for Queries {
 struct Moment {
     snapshot: Box<dyn Snapshot>,
     version: Version,
+    /// The state that answers show: the newest one, unless it was gone back from that.
     at: AsOf,
+    /// The last decision that the tables include, of the partition that was asked about.
+    newest: u64,
 }
 
 impl Moment {

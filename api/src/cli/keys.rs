@@ -181,7 +181,7 @@ async fn list_here(context: &Context) -> Result<Value, Failure> {
     let known = keys::all(log.as_ref()).await;
     log.close().await;
     let (known, now) = (known?, SystemEnvironment.now());
-    let data: Vec<Listed<'_>> = known.after(None).map(|key| Listed::new(key, now)).collect();
+    let data: Vec<Listed> = known.after(None).map(|key| Listed::new(key, now)).collect();
     Ok(json!({ "data": data, "has_more": false }))
 }
 

@@ -123,7 +123,8 @@ impl Past {
     }
 }
 
-fn malformed(why: &str) -> Problem {
+/// A parameter is not what it has to be, or does not go with another.
+pub(super) fn malformed(why: &str) -> Problem {
     Problem::new(Code::MalformedRequest, format!("the query string is not valid: {why}"))
 }
 

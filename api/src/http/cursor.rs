@@ -5,8 +5,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use stockledger_projections::MovementKey;
 use stockledger_projections::views::AsOf;
+use stockledger_projections::{LevelKey, MovementKey};
 use stockledger_schemas::{Hash, KeyId, SiteId, Sku, Timestamp};
 
 use crate::http::problem::{Code, Problem};
@@ -74,7 +74,18 @@ impl Key for MovementKey {
     }
 }
 
-/// A key of a list about the past, with the states that its first page was answered from: those behind it are of the
+impl<Id: Key> Key for LevelKey<Id> {
+    fn write(&self) -> String {
+        format!("{} {}", self.balance, self.id.write())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (balance, id) = text.split_once(' ')?;
+        Some(Self { balance: balance.parse().ok()?, id: Id::read(id)? })
+    }
+}
+
+/// A key of a list about one state, with the states that its first page was answered from: those behind it are of the
 /// same. There is one for each partition at most.
 pub(super) struct Kept<S, K> {
     states: S,

@@ -4,8 +4,8 @@
 
 use axum::http::{HeaderMap, HeaderValue};
 use stockledger_domain::Checked;
-use stockledger_projections::MovementKey;
 use stockledger_projections::views::AsOf;
+use stockledger_projections::{LevelKey, MovementKey};
 use stockledger_schemas::{IdempotencyKey, Position, SiteId, Sku};
 
 use crate::http::bulk;
@@ -56,8 +56,8 @@ pub fn cursors(list: &str, cursor: &str) -> Vec<String> {
         again::<Sku>,
         again::<u64>,
         again::<MovementKey>,
-        again::<Kept<AsOf, Sku>>,
-        again::<Kept<Vec<AsOf>, SiteId>>,
+        again::<Kept<AsOf, LevelKey<Sku>>>,
+        again::<Kept<Vec<AsOf>, LevelKey<SiteId>>>,
     ];
     again.iter().filter_map(|again| again(list, cursor)).collect()
 }

@@ -3,12 +3,14 @@
 use axum::response::Response;
 use stockledger_domain::Command;
 use stockledger_domain::command::RegisterItem;
+use stockledger_projections::Queries;
+use stockledger_projections::views::Item;
 use stockledger_schemas::{KeyScope, Name, Reason, Scope, Sku, Unit};
 
 use crate::http::access::{Access, Routes};
 use crate::http::body::body;
 use crate::http::command::Input;
-use crate::http::list::{List, ListParameters};
+use crate::http::list::{List, ListParameters, Pages, Portion, Wanted};
 use crate::http::problem::{Code, Problem};
 use crate::http::read::{Reader, respond_at};
 use crate::http::segments::{NoParameters, Parameters, Segments};
@@ -47,13 +49,22 @@ impl Input for RegisterItemBody {
 }
 
 async fn list(
-    Parameters(ListParameters { limit, cursor }): Parameters<ListParameters>,
+    Parameters(asked): Parameters<ListParameters>,
+    wanted: Wanted,
     reader: Reader,
 ) -> Result<Response, Problem> {
-    let list = List::new("items", &[]);
-    let after = list.begin::<Sku>(cursor.as_deref())?;
-    let answer = reader.0.items(after.as_ref(), limit.get()).await?;
-    list.respond(&answer.at, &answer.value)
+    List::new("items", &[]).answer(wanted, asked, Items(reader.0.clone())).await
+}
+
+struct Items(Queries);
+
+impl Pages for Items {
+    type Row = Item;
+    type Key = Sku;
+
+    async fn page(&self, after: Option<Sku>, limit: u32) -> Result<Portion<Item, Sku>, Problem> {
+        Ok(Portion::of(self.0.items(after.as_ref(), limit).await?))
+    }
 }
 
 async fn show(

@@ -13,7 +13,7 @@ use crate::http::App;
 use crate::http::access::{Access, Caller, Gate, Routes};
 use crate::http::body::body;
 use crate::http::command::{Input, respond, submit};
-use crate::http::list::{List, ListParameters};
+use crate::http::list::{List, ListParameters, Pages, Portion, Wanted};
 use crate::http::problem::{Code, Problem};
 use crate::http::segments::{NoParameters, Parameters, Segments};
 use crate::keys::{Keyring, Listed};
@@ -96,19 +96,29 @@ async fn until_known(app: &App, reply: &Reply) {
 /// From what this node knows itself, so it is answered without read tables too.
 async fn list(
     State(app): State<App>,
-    Parameters(ListParameters { limit, cursor }): Parameters<ListParameters>,
+    Parameters(asked): Parameters<ListParameters>,
+    wanted: Wanted,
 ) -> Result<Response, Problem> {
-    let list = List::new("keys", &[]);
-    let after = list.begin::<KeyId>(cursor.as_deref())?;
-    let keyring = keyring(&app)?;
-    let limit = limit.get() as usize;
-    let mut keys = keyring.list(after.as_ref(), limit + 1);
-    let has_more = keys.len() > limit;
-    keys.truncate(limit);
-    let next = keys.last().filter(|_| has_more).map(|key| key.key_id.clone());
-    let now = app.node().environment.now();
-    let data: Vec<Listed<'_>> = keys.iter().map(|key| Listed::new(key, now)).collect();
-    list.respond_everywhere(None, &data, next.as_ref())
+    keyring(&app)?;
+    List::new("keys", &[]).answer(wanted, asked, Keys(app)).await
+}
+
+struct Keys(App);
+
+impl Pages for Keys {
+    type Row = Listed;
+    type Key = KeyId;
+
+    async fn page(&self, after: Option<KeyId>, limit: u32) -> Result<Portion<Listed, KeyId>, Problem> {
+        let limit = limit as usize;
+        let mut keys = keyring(&self.0)?.list(after.as_ref(), limit + 1);
+        let has_more = keys.len() > limit;
+        keys.truncate(limit);
+        let next = keys.last().filter(|_| has_more).map(|key| key.key_id.clone());
+        let now = self.0.node().environment.now();
+        let data = keys.iter().map(|key| Listed::new(key, now)).collect();
+        Ok(Portion { at: None, past: None, data, next })
+    }
 }
 
 fn keyring(app: &App) -> Result<&Keyring, Problem> {

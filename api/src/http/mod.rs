@@ -28,11 +28,14 @@ mod items;
 mod keys;
 mod list;
 mod metrics;
+mod movements;
 mod operation;
+mod order_lists;
 mod orders;
 mod page;
 mod paths;
 mod patience;
+mod period;
 pub mod problem;
 mod projections;
 mod rate;
@@ -44,6 +47,8 @@ mod server;
 mod sites;
 mod stock;
 mod stock_levels;
+mod stock_lists;
+mod table;
 #[path = "../ui/mod.rs"]
 mod ui;
 
@@ -243,7 +248,10 @@ fn all_routes() -> Routes {
     sites::routes()
         .and(items::routes())
         .and(stock::routes())
+        .and(stock_lists::routes())
         .and(stock_levels::routes())
+        .and(movements::routes())
+        .and(order_lists::routes())
         .and(orders::routes())
         .and(bulk::routes())
         .and(audit::routes())

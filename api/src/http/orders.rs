@@ -1,4 +1,4 @@
-//! `/v1/sites/{site}/orders`: orders, their steps, and how each came to be what it is.
+//! `/v1/sites/{site}/orders`: orders and their steps.
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -9,24 +9,21 @@ use stockledger_domain::command::{
 use stockledger_projections::Axis;
 use stockledger_projections::views::{Answer, AsOf, Stale};
 use stockledger_schemas::{
-    Currency, CustomerId, KeyScope, OrderId, OrderStatus, Position, Reason, Scope, SiteId, Timestamp,
+    Currency, CustomerId, KeyScope, OrderId, Position, Reason, Scope, SiteId, Timestamp,
 };
 
 use crate::http::access::{Access, Routes};
 use crate::http::as_of::{Moment, Occurred, Past};
 use crate::http::body::{body, objects, optional_objects};
 use crate::http::command::Input;
-use crate::http::list::{Limit, List, ListParameters};
 use crate::http::problem::{Code, Problem};
 use crate::http::read::{Reader, With, respond, respond_at};
 use crate::http::segments::{Parameters, Segments};
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get("/v1/sites/{site}/orders", Access::AtSite(KeyScope::StockRead), list)
         .post_command::<OrderBody>("/v1/sites/{site}/orders")
         .get("/v1/sites/{site}/orders/{order_id}", Access::AtSite(KeyScope::StockRead), show)
-        .get("/v1/sites/{site}/orders/{order_id}/trail", Access::AtSite(KeyScope::AuditRead), trail)
         .post_command::<ShipmentBody>("/v1/sites/{site}/orders/{order_id}/shipments")
         .post_command::<CancellationBody>("/v1/sites/{site}/orders/{order_id}/cancellation")
         .post_command::<ReturnBody>("/v1/sites/{site}/orders/{order_id}/returns")
@@ -146,40 +143,4 @@ async fn show(
     }
     let answer = reader.0.order(&known, &order_id).await?.ok_or_else(|| unknown_order(&order_id))?;
     respond_at(&answer.at, &answer.value)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OrderParameters {
-    #[serde(default)]
-    limit: Limit,
-    cursor: Option<String>,
-    status: Option<OrderStatus>,
-}
-
-async fn list(
-    Segments(site): Segments<SiteId>,
-    Parameters(OrderParameters { limit, cursor, status }): Parameters<OrderParameters>,
-    reader: Reader,
-) -> Result<Response, Problem> {
-    let list = List::new("orders", &[site.as_str(), status.map_or("", OrderStatus::as_str)]);
-    let before = list.begin::<u64>(cursor.as_deref())?;
-    let known = reader.site(&site).await?;
-    let answer = reader.0.orders(&known, status, before, limit.get()).await?;
-    list.respond(&answer.at, &answer.value)
-}
-
-async fn trail(
-    Segments((site, order_id)): Segments<(SiteId, OrderId)>,
-    Parameters(ListParameters { limit, cursor }): Parameters<ListParameters>,
-    reader: Reader,
-) -> Result<Response, Problem> {
-    let list = List::new("trail", &[site.as_str(), order_id.as_str()]);
-    let after = list.begin::<u64>(cursor.as_deref())?;
-    let known = reader.site(&site).await?;
-    let answer = reader.0.order_trail(&known, &order_id, after, limit.get()).await?;
-    if answer.value.data.is_empty() && after.is_none() {
-        return Err(unknown_order(&order_id));
-    }
-    list.respond(&answer.at, &answer.value)
 }

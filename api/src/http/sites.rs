@@ -3,13 +3,14 @@
 use axum::response::Response;
 use stockledger_domain::Command;
 use stockledger_domain::command::{OpenSite, RecordNote};
-use stockledger_projections::views::{Page, Site};
+use stockledger_projections::Queries;
+use stockledger_projections::views::Site;
 use stockledger_schemas::{KeyScope, Name, Reason, Scope, SiteId};
 
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::body::body;
 use crate::http::command::Input;
-use crate::http::list::{List, ListParameters};
+use crate::http::list::{List, ListParameters, Pages, Portion, Wanted};
 use crate::http::problem::Problem;
 use crate::http::read::{Reader, respond_at};
 use crate::http::segments::{NoParameters, Parameters, Segments};
@@ -56,32 +57,38 @@ impl Input for RecordNoteBody {
 }
 
 async fn list(
-    Parameters(ListParameters { limit, cursor }): Parameters<ListParameters>,
+    Parameters(asked): Parameters<ListParameters>,
+    wanted: Wanted,
     caller: Caller,
     reader: Reader,
 ) -> Result<Response, Problem> {
-    let list = List::new("sites", &[]);
-    let after = list.begin::<SiteId>(cursor.as_deref())?;
-    if let Some(sites) = caller.sites() {
-        let (data, next) = some_of(sites, after.as_ref(), limit.get(), &reader).await?;
-        return list.respond_everywhere(None, &data, next.as_ref());
-    }
-    let answer = reader.0.sites(after.as_ref(), limit.get()).await?;
-    list.respond(&answer.at, &answer.value)
+    List::new("sites", &[]).answer(wanted, asked, Sites::new(&caller, &reader)).await
 }
 
-/// A page of the sites that the caller sees, and the site behind which the next one begins.
-pub(super) async fn page(
-    caller: &Caller,
-    reader: &Reader,
-    after: Option<&SiteId>,
-    limit: u32,
-) -> Result<(Vec<Site>, Option<SiteId>), Problem> {
-    if let Some(sites) = caller.sites() {
-        return some_of(sites, after, limit, reader).await;
+/// The sites that a caller sees.
+pub(super) struct Sites {
+    queries: Queries,
+    /// All, if absent.
+    seen: Option<Vec<SiteId>>,
+}
+
+impl Sites {
+    pub(super) fn new(caller: &Caller, reader: &Reader) -> Self {
+        Self { queries: reader.0.clone(), seen: caller.sites().map(<[SiteId]>::to_vec) }
     }
-    let Page { data, next } = reader.0.sites(after, limit).await?.value;
-    Ok((data, next))
+}
+
+impl Pages for Sites {
+    type Row = Site;
+    type Key = SiteId;
+
+    async fn page(&self, after: Option<SiteId>, limit: u32) -> Result<Portion<Site, SiteId>, Problem> {
+        let Some(seen) = &self.seen else {
+            return Ok(Portion::of(self.queries.sites(after.as_ref(), limit).await?));
+        };
+        let (data, next) = some_of(seen, after.as_ref(), limit, &self.queries).await?;
+        Ok(Portion { at: None, past: None, data, next })
+    }
 }
 
 /// A page of those that the caller sees, and the site behind which the next one begins. They are looked up one by one, so
@@ -90,15 +97,15 @@ async fn some_of(
     sites: &[SiteId],
     after: Option<&SiteId>,
     limit: u32,
-    reader: &Reader,
+    queries: &Queries,
 ) -> Result<(Vec<Site>, Option<SiteId>), Problem> {
     let mut seen: Vec<&SiteId> =
         sites.iter().filter(|site| after.is_none_or(|after| *site > after)).collect();
     seen.sort();
     let mut page: Vec<Site> = Vec::new();
     for site in seen {
-        let Some(known) = reader.0.site(site).await? else { continue };
-        let Some(answer) = reader.0.site_details(&known).await? else { continue };
+        let Some(known) = queries.site(site).await? else { continue };
+        let Some(answer) = queries.site_details(&known).await? else { continue };
         if page.len() as u64 == u64::from(limit) {
             let next = page.last().map(|site| site.site.clone());
             return Ok((page, next));

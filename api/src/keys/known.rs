@@ -61,17 +61,19 @@ impl Key {
 
 /// A key as lists show it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listed<'a> {
-    status: &'static str,
+pub struct Listed {
+    /// Whether it opens anything.
+    pub status: &'static str,
+    /// The key.
     #[serde(flatten)]
-    key: &'a Key,
+    pub key: Key,
 }
 
-impl<'a> Listed<'a> {
+impl Listed {
     /// The key as it stands at `now`.
     #[must_use]
-    pub fn new(key: &'a Key, now: Timestamp) -> Self {
-        Self { status: key.status(now), key }
+    pub fn new(key: &Key, now: Timestamp) -> Self {
+        Self { status: key.status(now), key: key.clone() }
     }
 }
 

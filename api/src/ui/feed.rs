@@ -1,14 +1,14 @@
 //! The rows of a table for programs: the same rows as the page, as CSV or as JSON.
 
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::http::problem::Problem;
 use crate::http::read::respond;
+use crate::http::table::{self, Row};
 use crate::http::ui::query::address;
 use crate::http::ui::text::Number;
-use crate::text::cell_of_text;
 
 /// What a table is asked for as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -16,37 +16,6 @@ use crate::text::cell_of_text;
 pub(super) enum Format {
     Csv,
     Json,
-}
-
-/// A row of a table.
-pub(super) trait Row: Serialize {
-    /// The names of its cells.
-    const NAMES: &'static [&'static str];
-
-    /// Its cells.
-    fn cells(&self) -> Vec<Cell>;
-}
-
-/// A cell of CSV.
-pub(super) struct Cell(String);
-
-impl Cell {
-    /// A number, an instant or a word of ours.
-    #[expect(clippy::needless_pass_by_value, reason = "values and references alike become cells")]
-    pub(super) fn plain(value: impl ToString) -> Self {
-        Self(value.to_string())
-    }
-
-    /// What somebody wrote.
-    #[expect(clippy::needless_pass_by_value, reason = "values and references alike become cells")]
-    pub(super) fn text(value: impl ToString) -> Self {
-        Self(cell_of_text(&value.to_string()).into_owned())
-    }
-
-    /// The same of what may be absent.
-    pub(super) fn maybe(value: Option<impl ToString>) -> Self {
-        value.map_or_else(|| Self(String::new()), Self::text)
-    }
 }
 
 /// What stands below a table: how much of it there is, and the same rows for programs.
@@ -88,19 +57,12 @@ struct Rows<'a, R> {
 pub(super) fn rows<R: Row>(format: Format, rows: &[R]) -> Result<Response, Problem> {
     match format {
         Format::Json => respond(None, &Rows { data: rows }),
-        Format::Csv => as_csv(rows),
+        Format::Csv => {
+            let mut bytes = table::csv_header::<R>().map_err(Problem::internal)?;
+            bytes.extend(table::csv_lines(rows).map_err(Problem::internal)?);
+            let nosniff = HeaderValue::from_static("nosniff");
+            let headers = [(header::CONTENT_TYPE, table::CSV), (header::X_CONTENT_TYPE_OPTIONS, nosniff)];
+            Ok((headers, bytes).into_response())
+        }
     }
-}
-
-fn as_csv<R: Row>(rows: &[R]) -> Result<Response, Problem> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(R::NAMES).map_err(Problem::internal)?;
-    for row in rows {
-        let cells = row.cells();
-        writer.write_record(cells.iter().map(|cell| cell.0.as_bytes())).map_err(Problem::internal)?;
-    }
-    let bytes = writer.into_inner().map_err(|error| Problem::internal(error.to_string()))?;
-    let headers =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    Ok((headers, bytes).into_response())
 }

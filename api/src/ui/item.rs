@@ -5,20 +5,21 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use stockledger_projections::views::{Explanation, KnownSite, Movement, Page, Part, StockLevel};
-use stockledger_projections::{Axis, Direction, MovementKey};
+use stockledger_projections::{Axis, Direction, MovementFilter, MovementKey};
 use stockledger_schemas::{KeyScope, Reference, SiteId, Sku};
 
 use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::as_of::Past;
-use crate::http::list::{Limit, List};
+use crate::http::list::Limit;
+use crate::http::movements::{First, named};
 use crate::http::problem::{Code, Problem};
 use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
 use crate::http::stock_levels::unknown_stock;
 use crate::http::ui::age::Age;
 use crate::http::ui::chart::{self, History};
-use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Tabs, page, site_path_of};
 use crate::http::ui::query::{Picked, filled};
@@ -168,9 +169,11 @@ impl Asked {
         reader: &Reader,
     ) -> Result<(Vec<Movement>, Option<String>), Problem> {
         // The cursors are those of the JSON route, which lists the same.
-        let list = List::new("movements", &[known.site.as_str(), sku.as_str(), "newest"]);
+        let all = MovementFilter::default();
+        let list = named(&known.site, sku, First::Newest, &all);
         let after = list.begin::<MovementKey>(self.cursor.as_deref())?;
-        let answer = reader.0.movements(known, sku, Direction::NewestFirst, after, self.limit.get()).await?;
+        let found = reader.0.movements((known, sku), &all, Direction::NewestFirst, after, self.limit.get());
+        let answer = found.await?;
         let Page { data, next } = answer.value;
         let next = list.cursor(next.as_ref());
         Ok((data, next))
@@ -185,7 +188,8 @@ async fn audit(
     reader: &Reader,
 ) -> Result<Audit, Problem> {
     let (movements, next) = asked.movements(known, sku, reader).await?;
-    let charted = reader.0.movements(known, sku, Direction::NewestFirst, None, CHARTED_MAX).await?.value;
+    let (all, newest) = (MovementFilter::default(), Direction::NewestFirst);
+    let charted = reader.0.movements((known, sku), &all, newest, None, CHARTED_MAX).await?.value;
     let oldest_first: Vec<&Movement> = charted.data.iter().rev().collect();
     let explanation = match past.map(|past| past.point(known)) {
         None => reader.0.explain(known, sku, None).await?,
@@ -259,40 +263,4 @@ pub(super) fn why(reason: Option<&str>, note: Option<&str>, reference: Option<&R
     let note = note.map(ToOwned::to_owned);
     let reference = reference.map(|reference| format!("{} {}", reference.kind, reference.id));
     [reason, note, reference].into_iter().flatten().collect::<Vec<_>>().join(" · ")
-}
-
-impl Row for Movement {
-    const NAMES: &'static [&'static str] = &[
-        "position",
-        "line",
-        "type",
-        "reason",
-        "on_hand_change",
-        "reserved_change",
-        "held_change",
-        "on_hand",
-        "reserved",
-        "held",
-        "order_id",
-        "occurred_at",
-        "recorded_at",
-        "actor",
-        "note",
-        "reference_type",
-        "reference_id",
-    ];
-
-    fn cells(&self) -> Vec<Cell> {
-        let (delta, after) = (self.delta, self.after);
-        let mut cells = vec![Cell::plain(self.position), Cell::plain(self.line), Cell::plain(&self.kind)];
-        cells.push(Cell::maybe(self.reason.map(|reason| reason.as_str())));
-        let numbers = [delta.on_hand, delta.reserved, delta.held, after.on_hand, after.reserved, after.held];
-        cells.extend(numbers.map(Cell::plain));
-        cells.push(Cell::maybe(self.order_id.as_ref()));
-        cells.extend([self.occurred_at, self.recorded_at].map(Cell::plain));
-        cells.extend([Cell::text(&self.actor), Cell::maybe(self.note.as_ref())]);
-        cells.push(Cell::maybe(self.reference.as_ref().map(|reference| &reference.kind)));
-        cells.push(Cell::maybe(self.reference.as_ref().map(|reference| &reference.id)));
-        cells
-    }
 }

@@ -13,7 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
 use crate::http::ui::age::Age;
-use crate::http::ui::feed::{self, Cell, Feeds, Row};
+use crate::http::ui::feed::{self, Feeds};
 use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Section, page, site_path_of};
 use crate::http::ui::sites::Paged;
@@ -133,16 +133,4 @@ async fn everywhere(
         unit: item.map_or_else(String::new, |item| item.unit.to_string()),
         sku: sku.to_string(),
     })
-}
-
-impl Row for Item {
-    const NAMES: &'static [&'static str] = &["sku", "name", "unit", "position", "recorded_at"];
-
-    fn cells(&self) -> Vec<Cell> {
-        let plain = [Cell::plain(self.position), Cell::plain(self.recorded_at)];
-        [Cell::text(&self.sku), Cell::text(&self.name), Cell::text(&self.unit)]
-            .into_iter()
-            .chain(plain)
-            .collect()
-    }
 }

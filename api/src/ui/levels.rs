@@ -4,20 +4,20 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use stockledger_projections::Axis;
-use stockledger_projections::views::{Answer, AsOf, KnownSite, Page, StockLevel};
+use stockledger_projections::views::{Answer, KnownSite, Page, StockLevel};
+use stockledger_projections::{Axis, LevelQuery};
 use stockledger_schemas::{KeyScope, SiteId, Sku};
 
 use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::as_of::{Moment, Past};
-use crate::http::cursor::Kept;
-use crate::http::list::{Limit, List};
-use crate::http::problem::{Code, Problem};
+use crate::http::list::Limit;
+use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{NoParameters, Parameters, Segments};
+use crate::http::stock_lists::SiteLevels;
 use crate::http::ui::age::Age;
-use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
 use crate::http::ui::overview::LOW;
@@ -153,12 +153,7 @@ impl Search {
     fn past(&self) -> Result<Option<Past>, Problem> {
         // The form sends its axis with every search; alone it asks for nothing.
         let axis = if self.as_of.is_some() { self.axis } else { None };
-        let past = Past::of(self.as_of.map(|picked| picked.0), axis)?;
-        if past.is_some() && self.available.is_some() {
-            let detail = "what was low then is not looked up: leave either the date or the number out";
-            return Err(Problem::new(Code::MalformedRequest, detail));
-        }
-        Ok(past)
+        Past::of(self.as_of.map(|picked| picked.0), axis)
     }
 
     /// The parameters as they are sent again.
@@ -179,60 +174,15 @@ impl Search {
         past: Option<Past>,
         reader: &Reader,
     ) -> Result<Answer<(Vec<StockLevel>, Option<String>)>, Problem> {
-        let (sku, available, ..) = self.texts();
-        let list = List::new("page of stock", &[known.site.as_str(), &sku, &available, &Past::name(past)]);
-        let (kept, after) = list.begin::<Kept<AsOf, Sku>>(self.cursor.as_deref())?.map(Kept::parts).unzip();
-        let after = after.or_else(|| self.sku.as_ref().and_then(just_before));
-        let (after, limit) = (after.as_ref(), self.limit.get());
-        let Answer { at, value: Page { mut data, next } } = match (past, self.available) {
-            (Some(past), _) => reader.0.stock_levels_then(known, past.at(known)?, kept, after, limit).await?,
-            (None, Some(available)) => reader.0.low_stock(known, available, after, limit).await?,
-            (None, None) => reader.0.stock_levels(known, after, limit).await?,
+        let query = LevelQuery {
+            sku_prefix: self.sku.clone(),
+            available_below: self.available.map(|most| most.saturating_add(1)),
+            ..LevelQuery::default()
         };
-        let found = data.len();
-        data.retain(|level| level.sku.as_str().starts_with(&sku));
-        // Levels come by SKU: behind the first that begins otherwise, all do.
-        let next = next.filter(|_| data.len() == found).map(|sku| Kept::new(at.clone(), sku));
+        let levels = SiteLevels::new(reader, known.clone(), past, query)?;
+        let list = levels.list("stock");
+        let after = list.begin(self.cursor.as_deref())?;
+        let Answer { at, value: Page { data, next } } = levels.find(after, self.limit.get()).await?;
         Ok(Answer { value: (data, list.cursor(next.as_ref())), at })
-    }
-}
-
-/// An id that all that begin with `prefix` come behind, and of the others only those that come behind it anyway: ids are
-/// of printable ASCII, of which the tilde is the last.
-fn just_before(prefix: &Sku) -> Option<Sku> {
-    let mut text = prefix.as_str().to_owned();
-    let last = text.pop()?;
-    let before = char::from(u8::try_from(last).ok()?.checked_sub(1)?);
-    text.push(before);
-    Sku::new(format!("{text:~<64}")).ok()
-}
-
-impl Row for StockLevel {
-    const NAMES: &'static [&'static str] =
-        &["site", "sku", "on_hand", "reserved", "held", "available", "position", "as_of"];
-
-    fn cells(&self) -> Vec<Cell> {
-        let numbers = [self.on_hand, self.reserved, self.held, self.available].map(Cell::plain);
-        let mut cells = vec![Cell::text(&self.site), Cell::text(&self.sku)];
-        cells.extend(numbers);
-        cells.extend([Cell::plain(self.at.position), Cell::maybe(self.at.as_of)]);
-        cells
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_search_begins_right_before_what_begins_like_it() {
-        for prefix in ["A", "85123", "a b", "z~", "0", "!"] {
-            let before = just_before(&Sku::new(prefix).unwrap());
-            assert!(before.is_none_or(|before| before.as_str() < prefix), "{prefix}");
-        }
-        let before = just_before(&Sku::new("85123").unwrap()).unwrap();
-        for earlier in ["8", "8512", "85122", "85122ZZZ", "84", "A".repeat(0).as_str()] {
-            assert!(earlier < before.as_str(), "{earlier}");
-        }
     }
 }

@@ -16,7 +16,7 @@ use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
 use crate::http::ui::age::Age;
-use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
 use crate::http::ui::item::why;
@@ -196,18 +196,5 @@ fn step(site: &SiteId, step: &TrailStep) -> Step {
         moved,
         short,
         refused: text(step.refused.as_ref().map(|refused| refused as _)),
-    }
-}
-
-impl Row for OrderLine {
-    const NAMES: &'static [&'static str] =
-        &["sku", "ordered", "shipped", "cancelled", "returned", "unit_price_minor"];
-
-    fn cells(&self) -> Vec<Cell> {
-        let numbers = [self.ordered, self.shipped, self.cancelled, self.returned].map(Cell::plain);
-        let mut cells = vec![Cell::text(&self.sku)];
-        cells.extend(numbers);
-        cells.push(Cell::maybe(self.unit_price_minor));
-        cells
     }
 }

@@ -5,16 +5,20 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use stockledger_projections::views::Order;
+use stockledger_projections::{Direction, OrderFilter};
 use stockledger_schemas::{KeyScope, OrderId, OrderStatus, SiteId};
 
 use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
-use crate::http::list::{Limit, List};
+use crate::http::list::Limit;
+use crate::http::movements::First;
+use crate::http::order_lists::named;
 use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
+use crate::http::table::sums;
 use crate::http::ui::age::Age;
-use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
 use crate::http::ui::query::{address, filled};
@@ -106,9 +110,10 @@ async fn list(
         return Ok(Redirect::to(&site_path_of(&site, "orders", order_id.as_str())).into_response());
     }
     let word = status.map_or("", OrderStatus::as_str);
-    let list = List::new("orders", &[site.as_str(), word]);
+    let filter = OrderFilter { status, ..OrderFilter::default() };
+    let list = named(&site, First::Newest, &filter);
     let before = list.begin::<u64>(cursor.as_deref())?;
-    let answer = reader.0.orders(&known, status, before, limit.get()).await?;
+    let answer = reader.0.orders(&known, &filter, Direction::NewestFirst, before, limit.get()).await?;
     let orders = &answer.value.data;
     if let Some(format) = format {
         return feed::rows(format, orders);
@@ -153,42 +158,5 @@ fn row(order: &Order) -> OrderRow {
         shipped: Number(shipped),
         open: Number(open),
         at: When(order.occurred_at),
-    }
-}
-
-/// What was ordered, what has left, and what is still to leave, all lines together.
-fn sums(order: &Order) -> [i64; 3] {
-    let sum = |number: fn(&stockledger_projections::views::OrderLine) -> i64| {
-        order.lines.iter().map(number).fold(0, i64::saturating_add)
-    };
-    let is_refused = order.status == OrderStatus::Refused;
-    let open = if is_refused { 0 } else { sum(|line| line.ordered - line.shipped - line.cancelled) };
-    [sum(|line| line.ordered), sum(|line| line.shipped), open]
-}
-
-impl Row for Order {
-    const NAMES: &'static [&'static str] = &[
-        "site",
-        "order_id",
-        "status",
-        "customer",
-        "currency",
-        "lines",
-        "ordered",
-        "shipped",
-        "open",
-        "placed_at",
-        "occurred_at",
-        "position",
-    ];
-
-    fn cells(&self) -> Vec<Cell> {
-        let mut cells = vec![Cell::text(&self.site), Cell::text(&self.order_id), Cell::plain(self.status)];
-        cells.extend([Cell::maybe(self.customer.as_ref()), Cell::maybe(self.currency.as_ref())]);
-        cells.push(Cell::plain(self.lines.len()));
-        cells.extend(sums(self).map(Cell::plain));
-        cells.extend([self.placed_at, self.occurred_at].map(Cell::plain));
-        cells.push(Cell::plain(self.position));
-        cells
     }
 }

@@ -3,21 +3,24 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use stockledger_projections::LevelQuery;
 use stockledger_projections::overview::lag_seconds;
 use stockledger_projections::queries::SiteStock;
 use stockledger_projections::views::{AsOf, Site, StockLevel};
 use stockledger_schemas::{KeyScope, OrderStatus};
 
 use crate::http::access::{Access, Caller, Routes};
+use crate::http::list::{Pages, Portion};
 use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{NoParameters, Parameters};
+use crate::http::sites::Sites;
 use crate::http::ui::age::Age;
 use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Section, page, site_path, site_path_of};
 use crate::http::ui::query::address;
 use crate::http::ui::text::{Number, duration, up_to};
-use crate::http::{App, operation, sites};
+use crate::http::{App, operation};
 
 /// Sites that are summed up; a ledger with more shows the first of them.
 const SITES_MAX: u32 = 20;
@@ -127,7 +130,7 @@ async fn show(
     caller: Caller,
     reader: Reader,
 ) -> Result<Response, Problem> {
-    let (all, next) = sites::page(&caller, &reader, None, SITES_MAX).await?;
+    let Portion { data: all, next, .. } = Sites::new(&caller, &reader).page(None, SITES_MAX).await?;
     let mut found = Vec::with_capacity(all.len());
     for site in all {
         found.push(find(site, &reader).await?);
@@ -149,7 +152,9 @@ async fn find(site: Site, reader: &Reader) -> Result<Found, Problem> {
     let stock = reader.0.site_stock(&known).await?;
     let open = reader.0.count_orders(&known, &OPEN, ORDERS_MAX).await?.value;
     let refused = reader.0.count_orders(&known, &[OrderStatus::Refused], ORDERS_MAX).await?.value;
-    let low = reader.0.low_stock(&known, LOW, None, LOW_COUNTED_MAX).await?.value.data;
+    let query = LevelQuery { available_below: Some(LOW + 1), ..LevelQuery::default() };
+    let low =
+        reader.0.stock_levels_like(&known, &query, (None, None), None, LOW_COUNTED_MAX).await?.value.data;
     Ok(Found { site, at: stock.at, stock: stock.value, open, refused, low })
 }
 

@@ -7,17 +7,18 @@ use serde::Deserialize;
 use stockledger_projections::views::Site;
 use stockledger_schemas::{KeyScope, PartitionId, SiteId};
 
+use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
-use crate::http::list::{Limit, List};
+use crate::http::list::{Limit, List, Pages, Portion};
 use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::Parameters;
+use crate::http::sites::Sites;
 use crate::http::ui::age::Age;
-use crate::http::ui::feed::{self, Cell, Feeds, Format, Row};
+use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Section, page, site_path};
 use crate::http::ui::text::When;
-use crate::http::{App, sites};
 
 pub(super) fn routes() -> Routes {
     Routes::new().get("/ui/sites", Access::OwnSites(KeyScope::StockRead), show)
@@ -35,7 +36,7 @@ pub(super) struct Paged {
 
 #[derive(Template)]
 #[template(path = "sites.html")]
-struct Sites {
+struct SitesPage {
     frame: Frame,
     actions: Vec<Action>,
     rows: Vec<SiteRow>,
@@ -59,7 +60,7 @@ async fn show(
 ) -> Result<Response, Problem> {
     let list = List::new("page of sites", &[]);
     let after = list.begin::<SiteId>(cursor.as_deref())?;
-    let (sites, next) = sites::page(&caller, &reader, after.as_ref(), limit.get()).await?;
+    let Portion { data: sites, next, .. } = Sites::new(&caller, &reader).page(after, limit.get()).await?;
     if let Some(format) = format {
         return feed::rows(format, &sites);
     }
@@ -72,7 +73,7 @@ async fn show(
     let (limit, cursor) = (limit.get().to_string(), cursor.unwrap_or_default());
     let parameters = [("limit", limit.as_str()), ("cursor", cursor.as_str())];
     let next = list.cursor(next.as_ref());
-    page(&Sites {
+    page(&SitesPage {
         frame,
         actions: forms::open_site(&caller),
         feeds: Feeds::new((sites.len(), "sites"), "/ui/sites", &parameters, next.as_deref()),
@@ -88,14 +89,5 @@ fn row(site: &Site) -> SiteRow {
         at: When(site.recorded_at),
         stock: site_path(&site.site, "stock"),
         orders: site_path(&site.site, "orders"),
-    }
-}
-
-impl Row for Site {
-    const NAMES: &'static [&'static str] = &["site", "name", "partition", "position", "recorded_at"];
-
-    fn cells(&self) -> Vec<Cell> {
-        let plain = [Cell::plain(self.partition), Cell::plain(self.position), Cell::plain(self.recorded_at)];
-        [Cell::text(&self.site), Cell::text(&self.name)].into_iter().chain(plain).collect()
     }
 }

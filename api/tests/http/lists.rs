@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::support::hammer::{manage, until_versions};
 use crate::support::{Answer, Service};
 
 fn cursor(answer: &Answer) -> Option<String> {
@@ -58,12 +59,22 @@ async fn every_list_is_read_to_its_end_by_its_cursors() {
         ("/v1/sites", 6),
         ("/v1/items", 5),
         ("/v1/stock/S0", 6),
+        ("/v1/stock/S0?sort=-available", 6),
+        ("/v1/stock/S0?below=2&sort=site", 5),
         ("/v1/sites/uk/stock", 5),
+        ("/v1/sites/uk/stock?sort=on_hand", 5),
+        ("/v1/sites/uk/stock?sort=-available&below=11", 5),
+        ("/v1/sites/uk/stock?sku_prefix=S&available_lt=6&sort=-sku", 1),
         ("/v1/sites/uk/stock/S0/movements", 17),
         ("/v1/sites/uk/stock/S0/movements?first=oldest", 17),
+        ("/v1/sites/uk/stock/S0/movements?type=order_placed&actor=local", 5),
+        ("/v1/sites/uk/stock/S0/movements?reason=damaged", 0),
         ("/v1/sites/uk/orders", 5),
         ("/v1/sites/uk/orders?status=shipped", 5),
         ("/v1/sites/uk/orders?status=refused", 0),
+        ("/v1/sites/uk/orders?sku=S0&first=oldest", 5),
+        ("/v1/sites/uk/orders?customer=nobody", 0),
+        ("/v1/sites/uk/orders?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z", 0),
         ("/v1/sites/uk/orders/o-0/trail", 3),
     ];
     for (list, count) in lists {
@@ -112,9 +123,109 @@ async fn a_cursor_belongs_to_its_list_and_filters() {
         format!("/v1/sites/uk/orders?status=placed&cursor={damaged}"),
         "/v1/sites/uk/orders?cursor=".to_owned(),
         "/v1/sites/uk/orders?cursor=%00".to_owned(),
+        format!("/v1/sites/uk/orders?status=placed&first=oldest&cursor={cursor}"),
+        format!("/v1/sites/uk/orders?status=placed&customer=c&cursor={cursor}"),
+        format!("/v1/sites/uk/orders?status=placed&sku=A&cursor={cursor}"),
+        format!("/v1/sites/uk/orders?status=placed&from=2020-01-01T00:00:00Z&cursor={cursor}"),
     ];
     for path in misuses {
         assert_eq!(service.get(&path).await.expect(400).code(), "invalid-cursor", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_stock_belongs_to_its_order_and_filters() {
+    let service = Service::start().await;
+    for sku in ["A", "B", "C"] {
+        service.receive(sku, 100).await;
+    }
+    for list in
+        ["/v1/sites/uk/stock?below=200", "/v1/sites/uk/stock?sort=on_hand", "/v1/sites/uk/stock?sku_prefix=A"]
+    {
+        let first = service.get(&format!("{list}&limit=1")).await.expect(200);
+        let Some(cursor) = cursor(&first) else {
+            assert_eq!(list, "/v1/sites/uk/stock?sku_prefix=A");
+            continue;
+        };
+        service.get(&format!("{list}&cursor={cursor}")).await.expect(200);
+        for other in ["", "&sort=-sku", "&available_lt=200", "&sku_prefix=B", "&as_of=0.5"] {
+            let path = match other {
+                "" => format!("/v1/sites/uk/stock?cursor={cursor}"),
+                other => format!("/v1/sites/uk/stock?cursor={cursor}{other}"),
+            };
+            assert_eq!(service.get(&path).await.expect(400).code(), "invalid-cursor", "{path}");
+        }
+    }
+}
+
+/// What a walk does between two pages.
+async fn disturb(service: &Service, round: usize) {
+    service.receive(&format!("S{:02}", (round * 7) % 12), 40).await;
+    service.receive(&format!("N{round:02}"), 5).await;
+    place_and_ship_parts(service, 50 + round).await;
+    if round == 2 {
+        manage(&service.router, "POST", "/v1/projections/rebuilds", &json!({}), 202).await;
+        until_versions(&service.router, |seen| !seen["last_rebuild"].is_null()).await;
+    }
+    if round == 4 {
+        manage(&service.router, "POST", "/v1/projections/switch", &json!({ "back": true }), 200).await;
+    }
+}
+
+#[tokio::test]
+async fn walks_see_every_row_once_while_others_write_and_tables_are_switched() {
+    for list in [
+        "/v1/sites/uk/stock?",
+        "/v1/sites/uk/stock?sort=on_hand",
+        "/v1/sites/uk/stock?sort=-available&below=1000",
+        "/v1/sites/uk/stock?sort=-sku",
+        "/v1/stock/S00?sort=-on_hand",
+        "/v1/sites/uk/orders?sku=S0",
+        "/v1/sites/uk/orders?first=oldest",
+        "/v1/sites/uk/stock/S0/movements?type=order_placed",
+        "/v1/sites/uk/stock/S0/movements?first=oldest",
+    ] {
+        let service = Service::start().await;
+        for number in 0..12 {
+            service.receive(&format!("S{number:02}"), 100 - 3 * i64::from(number)).await;
+            let site = format!("/v1/sites/site-{number}");
+            service.put(&site, r#"{"name":"n"}"#).await.expect(201);
+            let body = format!(r#"{{"lines":[{{"sku":"S00","quantity":{}}}]}}"#, number + 1);
+            service.post(&format!("{site}/receipts"), body).await.expect(201);
+        }
+        service.receive("S0", 1_000).await;
+        for number in 0..12 {
+            place_and_ship_parts(&service, number).await;
+        }
+        let name = |row: &Value| {
+            ["position", "site", "sku", "order_id", "line"].map(|name| {
+                // The position of a level is that of the answer.
+                if name == "position" && !row["on_hand"].is_null() {
+                    String::new()
+                } else {
+                    row[name].to_string()
+                }
+            })
+        };
+        let whole = service.get(&format!("{list}&limit=500")).await.expect(200);
+        let expected: Vec<[String; 5]> = data(&whole).iter().map(name).collect();
+        assert!(expected.len() >= 12, "{list}: {}", whole.text);
+        let mut seen = Vec::new();
+        let mut path = format!("{list}&limit=2");
+        for round in 0.. {
+            let page = service.get(&path).await.expect(200);
+            seen.extend(data(&page).iter().map(name));
+            let Some(next) = cursor(&page) else { break };
+            path = format!("{list}&limit=2&cursor={next}");
+            if round < 6 {
+                disturb(&service, round).await;
+            }
+        }
+        let there_at_first: Vec<[String; 5]> =
+            seen.iter().filter(|row| expected.contains(row)).cloned().collect();
+        assert_eq!(there_at_first, expected, "{list}");
+        let distinct: HashSet<&[String; 5]> = seen.iter().collect();
+        assert_eq!(distinct.len(), seen.len(), "{list}");
     }
 }
 
@@ -136,6 +247,35 @@ async fn parameters_that_a_route_does_not_know_are_refused() {
     ];
     for path in paths {
         assert_eq!(service.get(path).await.expect(400).code(), "malformed-request", "{path}");
+    }
+    let named = [
+        ("/v1/sites/uk/stock?below=few", "below"),
+        ("/v1/sites/uk/stock?available_lt=1.5", "available_lt"),
+        ("/v1/sites/uk/stock?sku_prefix=%20A", "sku_prefix"),
+        ("/v1/sites/uk/stock?sort=held", "sort"),
+        ("/v1/sites/uk/stock?sort=site", "sort"),
+        ("/v1/sites/uk/stock?sort=--sku", "sort"),
+        ("/v1/sites/uk/stock?as_of=2026-01-01T00:00:00Z&axis=occurred&below=3", "below"),
+        ("/v1/stock/A?sort=sku", "sort"),
+        ("/v1/stock/A?sku_prefix=A", "sku_prefix"),
+        ("/v1/stock/A?as_of=2026-01-01T00:00:00Z&below=3", "below"),
+        ("/v1/sites/uk/orders?status=lost", "status"),
+        ("/v1/sites/uk/orders?customer=%20", "customer"),
+        ("/v1/sites/uk/orders?sku=", "sku"),
+        ("/v1/sites/uk/orders?from=yesterday", "from"),
+        ("/v1/sites/uk/orders?to=2026-01-01", "to"),
+        ("/v1/sites/uk/orders?axis=occurred", "axis"),
+        ("/v1/sites/uk/orders?from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", "from"),
+        ("/v1/sites/uk/orders?first=cheapest", "first"),
+        ("/v1/sites/uk/stock/A/movements?type=StockReceived", "type"),
+        ("/v1/sites/uk/stock/A/movements?reason=because", "reason"),
+        ("/v1/sites/uk/stock/A/movements?actor=%20", "actor"),
+    ];
+    for (path, parameter) in named {
+        let problem = service.get(path).await.expect(400);
+        assert_eq!(problem.code(), "malformed-request", "{path}");
+        let detail = problem.json["detail"].as_str().unwrap();
+        assert!(detail.contains(parameter), "{path}: {detail}");
     }
     let dry_run = service.post("/v1/sites/uk/notes?dry_run=true", r#"{"note":"n"}"#).await.expect(400);
     assert_eq!(dry_run.code(), "malformed-request");

@@ -26,6 +26,7 @@ mod operation;
 mod orders;
 mod past;
 mod reads;
+mod rows;
 mod slow;
 mod ui;
 mod versions;

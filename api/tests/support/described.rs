@@ -102,10 +102,10 @@ pub(super) fn assert_described(method: &Method, path: &str, answer: &Answer) {
     let content = &response["content"][media_type];
     assert!(content.is_object(), "{what}, a media type that is not described: {media_type}");
     if media_type == "application/x-ndjson" {
-        let line_of_bulk = json!({ "$ref": "#/components/schemas/BulkAnswer" });
+        let schema = schema_of_lines(response);
         for line in answer.text.lines() {
             let line: Value = serde_json::from_str(line).expect("a line is JSON");
-            assert_eq!(violation(&line_of_bulk, &line), None, "{line}");
+            assert_eq!(violation(&schema, &line), None, "{line}");
         }
     } else if media_type.ends_with("json") {
         assert_eq!(violation(&content["schema"], &answer.json), None, "{what}");
@@ -114,6 +114,14 @@ pub(super) fn assert_described(method: &Method, path: &str, answer: &Answer) {
         let codes = content["examples"].as_object().expect("every problem has an example");
         assert!(codes.contains_key(answer.code()), "{what}, a code that is not described");
     }
+}
+
+/// What a line of an answer is: a value of the list that it is a form of, else an answer of bulk.
+fn schema_of_lines(response: &Value) -> Value {
+    let list = response["content"]["application/json"]["schema"]["$ref"].as_str();
+    let list = list.and_then(|place| DESCRIPTION.pointer(place.strip_prefix('#')?));
+    let line_of_bulk = || json!({ "$ref": "#/components/schemas/BulkAnswer" });
+    list.map_or_else(line_of_bulk, |list| list["properties"]["data"]["items"].clone())
 }
 
 #[track_caller]

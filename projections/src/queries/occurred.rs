@@ -7,6 +7,7 @@
 use stockledger_schemas::{SiteId, Sku, Timestamp};
 
 use super::directory::text_after;
+use super::levels::behind;
 use super::past::Found;
 use super::stock::{Balances, level};
 use super::{Moment, Result, one_more};
@@ -18,6 +19,9 @@ use crate::views::{KnownSite, StockLevel};
 const HAS_MOVED: &str = "EXISTS (SELECT 1 FROM {movements} y CROSS JOIN {movements} z \
     ON z.site = y.site AND z.seq = y.seq AND z.line = y.line \
     WHERE y.site = s.site AND y.sku = s.sku AND y.seq <= ? AND z.occurred_at <= ?)";
+
+/// Behind every id: they are of printable ASCII.
+const BEHIND_ALL: &str = "\u{7f}";
 
 /// What moved of the items `k` until then.
 const SUMS: &str = "\
@@ -44,7 +48,7 @@ pub(super) fn level_sql() -> String {
 pub(super) fn levels_sql() -> String {
     format!(
         "SELECT k.sku, {SUMS} FROM (SELECT s.site, s.sku FROM {{stock}} s \
-         WHERE s.site = ? AND s.sku > ? AND s.first_occurred_at <= ? AND (s.seq <= ? OR {HAS_MOVED}) \
+         WHERE s.site = ? AND s.sku > ? AND s.sku >= ? AND s.sku < ? AND s.first_occurred_at <= ? AND (s.seq <= ? OR {HAS_MOVED}) \
          ORDER BY s.sku LIMIT ?) k {MOVED} GROUP BY k.sku ORDER BY k.sku"
     )
 }
@@ -71,13 +75,16 @@ impl Moment {
         &mut self,
         known: &KnownSite,
         until: Timestamp,
-        after: Option<&Sku>,
+        (prefix, after): (Option<&Sku>, Option<&Sku>),
         limit: u32,
     ) -> Result<Vec<StockLevel>> {
+        let behind = prefix.map_or_else(|| BEHIND_ALL.to_owned(), behind);
         let (seq, until) = (Value::from(self.at.position.seq), Value::Int(until.micros()));
         let parameters = vec![
             (&known.site).into(),
             text_after(after),
+            text_after(prefix),
+            Value::Text(behind),
             until.clone(),
             seq.clone(),
             seq.clone(),

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use stockledger_schemas::{OrderId, OrderStatus, Reason, Reference, Sku};
+use stockledger_schemas::{CustomerId, OrderId, OrderStatus, Reason, Reference, Sku};
 
-use super::movements::changes;
+use super::movements::{Direction, changes};
+use super::period::{Period, Span};
+use super::statement::Statement;
 use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page, seq_of};
 use crate::lines;
 use crate::rows::OrderRow;
@@ -13,8 +15,8 @@ use crate::store::Error;
 use crate::value::{Fields, Value};
 use crate::views::{Answer, KnownSite, Order, Page, TrailLine, TrailStep};
 
-const ORDER_COLUMNS: &str = "site, order_id, status, customer, currency, placed_seq, placed_at, occurred_at, \
-                             line_count, order_lines, seq";
+const ORDER_COLUMNS: &str = "o.site, o.order_id, o.status, o.customer, o.currency, o.placed_seq, o.placed_at, \
+                             o.occurred_at, o.line_count, o.order_lines, o.seq";
 
 /// The steps of an order. The keys come from the index alone, the rows by key, as in a page of movements.
 pub(super) const TRAIL_PAGE: &str = "\
@@ -31,6 +33,87 @@ pub(super) const TRAIL_LINES: &str = "\
     ORDER BY seq LIMIT 1000000) k \
     JOIN {movements} m ON m.site = k.site AND m.seq = k.seq ORDER BY m.seq, m.line";
 
+/// Orders that are looked at for one page, where no index knows which of them are asked for.
+pub const ORDERS_LOOKED_AT_MAX: u32 = 10_000;
+
+/// Which orders.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrderFilter {
+    /// Those that stand like this.
+    pub status: Option<OrderStatus>,
+    /// Those of this customer.
+    pub customer: Option<CustomerId>,
+    /// Those with a line of this item.
+    pub sku: Option<Sku>,
+    /// Those that were placed, or happened, in this period.
+    pub period: Period,
+}
+
+/// A list of orders while it is asked for.
+struct Listed<'a> {
+    known: &'a KnownSite,
+    filter: &'a OrderFilter,
+    direction: Direction,
+    span: Span,
+    after: Option<u64>,
+}
+
+impl Listed<'_> {
+    /// Whether only so many orders are looked at.
+    fn is_bounded(&self) -> bool {
+        let (from, to) = self.filter.period.occurred();
+        self.filter.customer.is_some() || self.filter.sku.is_some() || from.is_some() || to.is_some()
+    }
+
+    /// One page, and one row more.
+    fn page(&self, limit: u32) -> Statement {
+        let order = self.direction.order();
+        let limited =
+            Statement::new(&format!(" ORDER BY o.placed_seq {order} LIMIT ?"), [one_more(limit).into()]);
+        if !self.is_bounded() {
+            let all = Statement::new(&format!("SELECT {ORDER_COLUMNS} FROM {{orders}} o"), []);
+            return all.then(self.keys()).then(limited);
+        }
+        let (from, to) = self.filter.period.occurred();
+        let line = self.filter.sku.as_ref().map(|sku| Value::Text(lines::begin(sku)));
+        Statement::new(
+            &format!("SELECT {ORDER_COLUMNS} FROM (SELECT o.site, o.order_id FROM {{orders}} o"),
+            [],
+        )
+        .then(self.keys())
+        .and(&format!(" ORDER BY o.placed_seq {order} LIMIT ?) k "), [ORDERS_LOOKED_AT_MAX.into()])
+        .and("JOIN {orders} o ON o.site = k.site AND o.order_id = k.order_id WHERE 1 = 1", [])
+        .if_some(" AND o.customer = ?", self.filter.customer.as_ref().map(Value::from))
+        .if_some(" AND INSTR(o.order_lines, ?) > 0", line)
+        .if_some(" AND o.occurred_at >= ?", from)
+        .if_some(" AND o.occurred_at < ?", to)
+        .then(limited)
+    }
+
+    /// The last order that is looked at, if there are more behind it.
+    fn last_looked_at(&self) -> Statement {
+        let order = self.direction.order();
+        let skipped = Value::from(ORDERS_LOOKED_AT_MAX - 1);
+        Statement::new("SELECT o.placed_seq FROM {orders} o", [])
+            .then(self.keys())
+            .and(&format!(" ORDER BY o.placed_seq {order} LIMIT 1 OFFSET ?"), [skipped])
+    }
+
+    /// What an index knows of it.
+    fn keys(&self) -> Statement {
+        let Span { after, up_to } = self.span;
+        let (after, up_to) = match (self.direction, self.after) {
+            (_, None) => (after, up_to),
+            (Direction::NewestFirst, Some(key)) => (after, up_to.min(key.saturating_sub(1))),
+            (Direction::OldestFirst, Some(key)) => (after.max(key), up_to),
+        };
+        let status = self.filter.status.map(|status| Value::Text(status.as_str().to_owned()));
+        Statement::new(" WHERE o.site = ?", [(&self.known.site).into()])
+            .if_some(" AND o.status = ?", status)
+            .and(" AND o.placed_seq > ? AND o.placed_seq <= ?", [Value::from(after), Value::from(up_to)])
+    }
+}
+
 impl Queries {
     /// An order, accepted or refused, with its lines.
     ///
@@ -43,32 +126,40 @@ impl Queries {
         Ok(Some(moment.answer(order)))
     }
 
-    /// Orders of a site, the newest placed first, those of one status if it is given. `before` is the key of the page
-    /// before, a sequence number of placing.
+    /// Orders of a site by when they were placed, beginning behind one; `after` is the key of the page before. An order that
+    /// was refused and is placed anew takes its new place.
+    ///
+    /// Filters that no index answers look at [`ORDERS_LOOKED_AT_MAX`] orders for a page, which may then hold fewer than it
+    /// could, or none, and still have a next one: however rare it is what is asked for, a page takes a bounded time.
     ///
     /// # Errors
     /// As [`Queries::site`].
     pub async fn orders(
         &self,
         known: &KnownSite,
-        status: Option<OrderStatus>,
-        before: Option<u64>,
+        filter: &OrderFilter,
+        direction: Direction,
+        after: Option<u64>,
         limit: u32,
     ) -> Result<Answer<Page<Order, u64>>> {
         let Some(mut moment) = self.moment(known.partition).await? else {
             return Ok(nothing_yet(known.partition, no_page()));
         };
-        let filter = if status.is_some() { "AND status = ?" } else { "" };
-        let sql = format!(
-            "SELECT {ORDER_COLUMNS} FROM {{orders}} WHERE site = ? {filter} AND placed_seq < ? \
-             ORDER BY placed_seq DESC LIMIT ?"
-        );
-        let mut parameters = vec![Value::from(&known.site)];
-        parameters.extend(status.map(|status| Value::Text(status.as_str().to_owned())));
-        parameters.extend([Value::from(before.unwrap_or(u64::MAX)), one_more(limit).into()]);
+        let span = moment.span_of(&known.site, &filter.period).await?;
+        let listed = Listed { known, filter, direction, span, after };
+        let Statement { sql, parameters } = listed.page(limit);
         let rows = moment.select(&sql, parameters).await?;
         let orders = rows.into_iter().map(|fields| placed_order(&moment, fields)).collect::<Result<_>>()?;
-        let Page { data, next } = page(orders, limit, |(placed_seq, _)| *placed_seq);
+        let Page { mut data, mut next } = page(orders, limit, |(placed_seq, _)| *placed_seq);
+        if next.is_none() && listed.is_bounded() {
+            let Statement { sql, parameters } = listed.last_looked_at();
+            let last = moment.select_one(&sql, parameters).await?;
+            next = last.map(|mut fields| fields.number()).transpose()?;
+        }
+        // What the text of the lines was searched for is looked at again in the lines themselves.
+        data.retain(|(_, order)| {
+            filter.sku.as_ref().is_none_or(|sku| order.lines.iter().any(|line| line.sku == *sku))
+        });
         let data = data.into_iter().map(|(_, order)| order).collect();
         Ok(moment.answer(Page { data, next }))
     }
@@ -118,7 +209,7 @@ pub(super) async fn order_row(
     known: &KnownSite,
     order_id: &OrderId,
 ) -> Result<Option<OrderRow>> {
-    let sql = format!("SELECT {ORDER_COLUMNS} FROM {{orders}} WHERE site = ? AND order_id = ?");
+    let sql = format!("SELECT {ORDER_COLUMNS} FROM {{orders}} o WHERE o.site = ? AND o.order_id = ?");
     let row = moment.select_one(&sql, vec![(&known.site).into(), order_id.into()]).await?;
     row.map(OrderRow::read).transpose()
 }

@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use stockledger_schemas::{PartitionId, SiteId, Sku, Timestamp};
 
 use super::directory::text_after;
+use super::levels::{LevelKey, LevelQuery};
 use super::stock::{Balances, level};
-use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page};
+use super::{Moment, Queries, Result, no_page, one_more, page};
 use crate::dialect::shaped;
 use crate::held;
 use crate::value::{Fields, Value};
@@ -65,10 +66,6 @@ pub(super) const LAST_MOVEMENT: &str = "\
 /// Items that one statement asks for at most.
 const ITEMS_MAX: usize = 64;
 
-/// The items of a site that had been seen by a decision.
-const ITEMS_SEEN: &str =
-    "SELECT s.sku FROM {stock} s WHERE s.site = ? AND s.sku > ? AND s.first_seq <= ? ORDER BY s.sku LIMIT ?";
-
 const FIRST_SEEN: &str = "SELECT first_seq FROM {stock} WHERE site = ? AND sku = ?";
 
 /// Sites that have ever seen an item, and where they live.
@@ -113,15 +110,11 @@ impl Queries {
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Answer<Page<StockLevel, Sku>>> {
-        let Some(mut moment) = self.moment(known.partition).await? else {
-            return Ok(nothing_yet(known.partition, no_page()));
-        };
-        moment.go_to(&known.site, then, kept).await?;
-        let levels = match then {
-            Then::Recorded(_) => moment.levels_recorded(known, after, limit).await?,
-            Then::Occurred(until) => moment.levels_occurred(known, until, after, limit).await?,
-        };
-        Ok(moment.answer(page(levels, limit, |level: &StockLevel| level.sku.clone())))
+        let after = after.map(|sku| LevelKey { balance: 0, id: sku.clone() });
+        let query = LevelQuery::default();
+        let Answer { at, value } =
+            self.stock_levels_like(known, &query, (Some(then), kept), after.as_ref(), limit).await?;
+        Ok(Answer { at, value: Page { data: value.data, next: value.next.map(|key| key.id) } })
     }
 
     /// The levels of an item at all sites then by site, beginning after one: those at which it had been seen. Each is of
@@ -247,26 +240,8 @@ impl Moment {
         Ok(Some(Found { level: level(site.clone(), sku.clone(), balances, at), is_seen }))
     }
 
-    async fn levels_recorded(
-        &mut self,
-        known: &KnownSite,
-        after: Option<&Sku>,
-        limit: u32,
-    ) -> Result<Vec<StockLevel>> {
-        let (site, seq) = (&known.site, self.at.position.seq);
-        let parameters = vec![site.into(), text_after(after), Value::from(seq), one_more(limit).into()];
-        let rows = self.select(ITEMS_SEEN, parameters).await?;
-        let skus = rows.into_iter().map(|mut fields| fields.text()).collect::<Result<Vec<Sku>>>()?;
-        let mut last = self.last_movements(site, &skus, seq).await?;
-        let level = |sku: Sku| {
-            let balances = last.remove(&sku).unwrap_or_default();
-            level(site.clone(), sku, balances, self.at.clone())
-        };
-        Ok(skus.into_iter().map(level).collect())
-    }
-
     /// What the last movement of each item up to a decision left behind; items that had not moved are absent.
-    async fn last_movements<S: Borrow<Sku>>(
+    pub(super) async fn last_movements<S: Borrow<Sku>>(
         &mut self,
         site: &SiteId,
         skus: &[S],

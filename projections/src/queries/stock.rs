@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use stockledger_schemas::{HoldReason, PartitionId, SiteId, Sku};
 
 use super::directory::text_after;
+use super::levels::{LevelKey, LevelQuery};
 use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page};
 use crate::held::Held;
 use crate::rows::StockRow;
@@ -34,19 +35,11 @@ impl Queries {
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Answer<Page<StockLevel, Sku>>> {
-        let Some(mut moment) = self.moment(known.partition).await? else {
-            return Ok(nothing_yet(known.partition, no_page()));
-        };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM {{stock}} s WHERE s.site = ? AND s.sku > ? ORDER BY s.sku LIMIT ?"
-        );
-        let parameters = vec![(&known.site).into(), text_after(after), one_more(limit).into()];
-        let rows = moment.select(&sql, parameters).await?;
-        let levels = rows
-            .into_iter()
-            .map(|fields| StockRow::read(fields).map(|row| level_now(row, &moment.at)))
-            .collect::<Result<_>>()?;
-        Ok(moment.answer(page(levels, limit, |level: &StockLevel| level.sku.clone())))
+        let after = after.map(|sku| LevelKey { balance: 0, id: sku.clone() });
+        let query = LevelQuery::default();
+        let Answer { at, value } =
+            self.stock_levels_like(known, &query, (None, None), after.as_ref(), limit).await?;
+        Ok(Answer { at, value: Page { data: value.data, next: value.next.map(|key| key.id) } })
     }
 
     /// The levels of an item at all sites by site, beginning after one. Each is as of the position of its own partition,

@@ -1,22 +1,21 @@
-//! What is asked about a site as a whole: sums, counts, what is running low, and what its items are called.
+//! What is asked about a site as a whole: sums, counts, and what its items are called.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 use stockledger_schemas::{OrderStatus, PartitionId, Sku};
 
-use super::directory::{item_of, text_after};
-use super::stock::{COLUMNS, level_now};
-use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page};
-use crate::rows::StockRow;
+use super::directory::item_of;
+use super::{Moment, Queries, Result, nothing_yet};
 use crate::store::Error;
 use crate::value::Value;
-use crate::views::{Answer, Item, KnownSite, Page, StockLevel};
+use crate::views::{Answer, Item, KnownSite};
 
 /// Most items that one question names.
 pub const DESCRIBED_MAX: usize = 500;
 
-const HELD: &str = "(s.held_damaged + s.held_quality_control + s.held_safety_stock + s.held_other)";
+pub(super) const HELD: &str =
+    "(s.held_damaged + s.held_quality_control + s.held_safety_stock + s.held_other)";
 
 /// The stock of a site, all items together. Units of different items are added up, which says how much there is and
 /// nothing of what it is worth.
@@ -75,34 +74,6 @@ impl Queries {
             count += moment.orders_of(known, *status, bound).await?;
         }
         Ok(moment.answer(count.min(u64::from(bound))))
-    }
-
-    /// The levels of a site of which at most so much is available, by SKU, beginning after one.
-    ///
-    /// # Errors
-    /// As [`Queries::site`].
-    pub async fn low_stock(
-        &self,
-        known: &KnownSite,
-        available_max: i64,
-        after: Option<&Sku>,
-        limit: u32,
-    ) -> Result<Answer<Page<StockLevel, Sku>>> {
-        let Some(mut moment) = self.moment(known.partition).await? else {
-            return Ok(nothing_yet(known.partition, no_page()));
-        };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM {{stock}} s WHERE s.site = ? AND s.sku > ? \
-             AND s.on_hand - s.reserved - {HELD} <= ? ORDER BY s.sku LIMIT ?"
-        );
-        let parameters =
-            vec![(&known.site).into(), text_after(after), Value::Int(available_max), one_more(limit).into()];
-        let rows = moment.select(&sql, parameters).await?;
-        let levels = rows
-            .into_iter()
-            .map(|fields| StockRow::read(fields).map(|row| level_now(row, &moment.at)))
-            .collect::<Result<_>>()?;
-        Ok(moment.answer(page(levels, limit, |level: &StockLevel| level.sku.clone())))
     }
 
     /// The descriptions of the first [`DESCRIBED_MAX`] of these items, of those that have one.

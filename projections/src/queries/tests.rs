@@ -3,11 +3,12 @@
 use stockledger_schemas::Timestamp;
 
 use super::explain;
-use super::movements::MOVEMENTS_PAGE;
+use super::movements::{Direction, Listed, MovementFilter};
 use super::occurred;
 use super::orders::{TRAIL_LINES, TRAIL_PAGE};
 use super::past::{LAST_AT_INSTANT, LAST_AT_SEQ, LAST_MOVEMENT, last_movements_sql};
 use super::past_orders::STEPS_THEN;
+use super::period::Span;
 use crate::SqliteStore;
 use crate::store::{Select, Store};
 use crate::table::{Version, at_version};
@@ -29,13 +30,21 @@ async fn plan(sql: &str) -> Vec<String> {
     rows.into_iter().map(detail).collect()
 }
 
+fn movements_page(direction: Direction) -> String {
+    let (site, sku) = ("uk".parse().unwrap(), "A".parse().unwrap());
+    let filter = MovementFilter { kind: Some("order_placed".to_owned()), ..MovementFilter::default() };
+    let span = Span { after: 0, up_to: u64::MAX };
+    let listed = Listed { site: &site, sku: &sku, filter: &filter, direction, span, after: None };
+    listed.page(10).sql
+}
+
 #[tokio::test]
 async fn pages_of_history_are_entered_by_their_index() {
-    let newest = MOVEMENTS_PAGE.replace("{sign}", "<").replace("{order}", "DESC");
-    let oldest = MOVEMENTS_PAGE.replace("{sign}", ">").replace("{order}", "ASC");
+    let (newest, oldest) = (movements_page(Direction::NewestFirst), movements_page(Direction::OldestFirst));
+    let keys = "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq>? AND seq<?)";
     let cases = [
-        (newest.as_str(), "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq<?)"),
-        (oldest.as_str(), "COVERING INDEX movements__v1_0 (site=? AND sku=? AND seq>?)"),
+        (newest.as_str(), keys),
+        (oldest.as_str(), keys),
         (TRAIL_PAGE, "COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>?)"),
         (TRAIL_LINES, "COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>? AND seq<?)"),
     ];
@@ -64,7 +73,7 @@ async fn the_past_is_entered_by_its_index_however_long_it_is() {
         (LAST_AT_SEQ, &["t USING PRIMARY KEY (site=? AND seq<?)"]),
         (STEPS_THEN, &["COVERING INDEX trail__v1_0 (site=? AND order_id=? AND seq>? AND seq<?)"]),
         (occurred.as_str(), &["s USING PRIMARY KEY (site=? AND sku=?)", x_of_item]),
-        (occurred_page.as_str(), &["s USING PRIMARY KEY (site=? AND sku>?)", x_of_item, y_of_item]),
+        (occurred_page.as_str(), &["s USING PRIMARY KEY (site=? AND sku>? AND sku<?)", x_of_item, y_of_item]),
     ];
     for (sql, steps) in cases {
         let plan = plan(sql).await;

@@ -7,7 +7,8 @@ use stockledger_projections::read::{self, VersionState};
 use stockledger_projections::rebuild::Error;
 use stockledger_projections::views::Stale;
 use stockledger_projections::{
-    Activity, Direction, Point, Queries, SqliteStore, Status, Store, Then, Version, Waited,
+    Activity, Direction, MovementFilter, OrderFilter, Point, Queries, SqliteStore, Status, Store, Then,
+    Version, Waited,
 };
 use stockledger_schemas::event::StockReceived;
 use stockledger_schemas::{Event, Level, PartitionId, Position, SiteId, envelope};
@@ -89,7 +90,10 @@ async fn stale(queries: &Queries, site: &str) -> Vec<Option<Stale>> {
     let levels = queries.stock_levels(&known, None, 10).await.unwrap();
     let everywhere = queries.stock_of_item(&sku, None, 10).await.unwrap().data;
     let here = everywhere.into_iter().find(|level| level.site == known.site).unwrap();
-    let movements = queries.movements(&known, &sku, Direction::NewestFirst, None, 10).await.unwrap();
+    let movements = queries
+        .movements((&known, &sku), &MovementFilter::default(), Direction::NewestFirst, None, 10)
+        .await
+        .unwrap();
     let positions = queries.positions().await.unwrap();
     let reached = positions.into_iter().find(|at| at.position.partition == known.partition).unwrap();
     vec![
@@ -103,7 +107,12 @@ async fn stale(queries: &Queries, site: &str) -> Vec<Option<Stale>> {
         queries.units_on_hand(&known).await.unwrap().at.stale,
         queries.order(&known, &order_id).await.unwrap().unwrap().at.stale,
         queries.order_then(&known, &order_id, then).await.unwrap().unwrap().at.stale,
-        queries.orders(&known, None, None, 10).await.unwrap().at.stale,
+        queries
+            .orders(&known, &OrderFilter::default(), Direction::NewestFirst, None, 10)
+            .await
+            .unwrap()
+            .at
+            .stale,
         queries.order_trail(&known, &order_id, None, 10).await.unwrap().at.stale,
         movements.at.stale,
         queries.explain(&known, &sku, None).await.unwrap().unwrap().level.at.stale,

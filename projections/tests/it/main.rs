@@ -5,6 +5,7 @@
 mod common;
 mod digested;
 mod explained;
+mod filtered;
 mod fold;
 mod gate;
 mod halted;

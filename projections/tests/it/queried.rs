@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stockledger_projections::rebuild::replay_into;
 use stockledger_projections::views::KnownSite;
-use stockledger_projections::{Direction, MovementKey, Queries};
+use stockledger_projections::{Direction, MovementFilter, MovementKey, OrderFilter, Queries};
 use stockledger_schemas::{Disposition, HoldReason, OrderStatus, PartitionId, SiteId};
 
 use crate::common::{
@@ -171,8 +171,8 @@ async fn movements_run_both_ways_and_their_deltas_add_up() {
     let ledger = shop();
     let (_store, queries) = projected(&ledger).await;
     let site = known(&queries, "shop").await;
-    let sku = id("A");
-    let movements = |direction| queries.movements(&site, &sku, direction, None, 50);
+    let (sku, all) = (id("A"), MovementFilter::default());
+    let movements = |direction| queries.movements((&site, &sku), &all, direction, None, 50);
     let newest = movements(Direction::NewestFirst).await.unwrap().value.data;
     let mut oldest = movements(Direction::OldestFirst).await.unwrap().value.data;
     let kinds: Vec<&str> = oldest.iter().map(|movement| movement.kind.as_str()).collect();
@@ -204,13 +204,16 @@ async fn movements_of_one_decision_are_paged_too() {
     ledger.run("shop", stockledger_domain::Command::ReturnOrder(both));
     let (_store, queries) = projected(&ledger).await;
     let site = known(&queries, "shop").await;
+    let (sku, every) = (id("A"), MovementFilter::default());
+    let movements =
+        |direction, after, limit| queries.movements((&site, &sku), &every, direction, after, limit);
     for direction in [Direction::NewestFirst, Direction::OldestFirst] {
-        let all = queries.movements(&site, &id("A"), direction, None, 50).await.unwrap().value;
+        let all = movements(direction, None, 50).await.unwrap().value;
         assert_eq!((all.data.len(), all.next), (5, None));
         let mut paged = Vec::new();
         let mut after: Option<MovementKey> = None;
         loop {
-            let page = queries.movements(&site, &id("A"), direction, after, 1).await.unwrap().value;
+            let page = movements(direction, after, 1).await.unwrap().value;
             paged.extend(page.data);
             after = page.next;
             if after.is_none() {
@@ -250,12 +253,14 @@ async fn lists_are_paged_by_key_and_end() {
     assert_eq!(found, ["a", "b", "c"].map(|site| (site, ledger.home(site))));
     assert!(everywhere.iter().all(|level| level.at.position == ledger.head(level.at.position.partition)));
 
-    let placed = queries.orders(&site, Some(OrderStatus::Placed), None, 2).await.unwrap().value;
-    let ids: Vec<&str> = placed.data.iter().map(|order| order.order_id.as_str()).collect();
+    let newest = Direction::NewestFirst;
+    let placed = OrderFilter { status: Some(OrderStatus::Placed), ..OrderFilter::default() };
+    let first = queries.orders(&site, &placed, newest, None, 2).await.unwrap().value;
+    let ids: Vec<&str> = first.data.iter().map(|order| order.order_id.as_str()).collect();
     assert_eq!(ids, ["o-2", "o-1"]);
-    let rest = queries.orders(&site, Some(OrderStatus::Placed), placed.next, 2).await.unwrap().value;
+    let rest = queries.orders(&site, &placed, newest, first.next, 2).await.unwrap().value;
     assert_eq!((rest.data[0].order_id.as_str(), rest.data.len(), rest.next), ("o-0", 1, None));
-    let all = queries.orders(&site, None, None, 5).await.unwrap().value;
+    let all = queries.orders(&site, &OrderFilter::default(), newest, None, 5).await.unwrap().value;
     let ids: Vec<&str> = all.data.iter().map(|order| order.order_id.as_str()).collect();
     assert_eq!((ids, all.next), (vec!["o-4", "o-3", "o-2", "o-1", "o-0"], None));
     assert!(all.data.iter().all(|order| order.lines.len() == 1));
@@ -309,23 +314,6 @@ async fn a_site_is_summed_up_as_its_levels_and_orders_are() {
     assert_eq!(count(&[OrderStatus::Refused], 10).await, 1);
     assert_eq!(count(&[OrderStatus::PartiallyShipped, OrderStatus::Refused], 1).await, 1);
     assert_eq!(count(&[OrderStatus::Cancelled], 10).await, 0);
-}
-
-#[tokio::test]
-async fn what_runs_low_is_found_by_what_is_available() {
-    let (_store, queries) = projected(&shop()).await;
-    let shop = known(&queries, "shop").await;
-    let low = async |available_max, after: Option<&str>, limit| {
-        let after = after.map(|sku| sku.parse().unwrap());
-        let page = queries.low_stock(&shop, available_max, after.as_ref(), limit).await.unwrap().value;
-        let skus: Vec<String> = page.data.iter().map(|level| level.sku.to_string()).collect();
-        (skus, page.next.map(|sku| sku.to_string()))
-    };
-    // A: 7 on hand, 2 held; B: 5 on hand, 2 reserved.
-    assert_eq!(low(2, None, 9).await, (vec![], None));
-    assert_eq!(low(3, None, 9).await, (vec!["B".to_owned()], None));
-    assert_eq!(low(5, None, 1).await, (vec!["A".to_owned()], Some("A".to_owned())));
-    assert_eq!(low(5, Some("A"), 1).await, (vec!["B".to_owned()], None));
 }
 
 #[tokio::test]

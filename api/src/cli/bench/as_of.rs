@@ -111,7 +111,8 @@ async fn first_instant(queries: &Queries, items: &[Item]) -> Result<Option<Times
     let failed = |error| Failure::new(Exit::Failed, error);
     let Some(Item { known, sku, last }) = items.first() else { return Ok(None) };
     let oldest = stockledger_projections::Direction::OldestFirst;
-    let movements = queries.movements(known, sku, oldest, None, 1).await.map_err(failed)?;
+    let all = stockledger_projections::MovementFilter::default();
+    let movements = queries.movements((known, sku), &all, oldest, None, 1).await.map_err(failed)?;
     Ok(Some(movements.value.data.first().map_or(*last, |movement| movement.recorded_at)))
 }
 

@@ -137,6 +137,11 @@ impl Operation {
         self
     }
 
+    /// The same list as rows, for callers that accept those.
+    pub(super) fn or_rows(self) -> Self {
+        self.answers_as::<String>(200, "text/csv", "").answers_as::<String>(200, "application/x-ndjson", "")
+    }
+
     /// Leads elsewhere.
     pub(super) fn redirects(mut self, meaning: &'static str) -> Self {
         self.answers.push(Answer { status: 303, meaning, body: None, headers: &["Location"] });

@@ -99,8 +99,15 @@ async fn stock_is_listed_searched_and_looked_up_in_the_past() {
     let position = level.json["data"][0]["position"].as_str().unwrap().to_owned();
     let past = browse(&service, &format!("/ui/sites/uk/stock?as_of={position}")).await.expect(200);
     assert_says(&past, &["12,345 0 0 12,345 box", "as recorded then"]);
-    let both = browse(&service, "/ui/sites/uk/stock?as_of=2026-01-01T00:00&available=3").await.expect(400);
-    assert_page(&both, "Malformed request");
+    let low =
+        browse(&service, &format!("/ui/sites/uk/stock?as_of={position}&available=12345")).await.expect(200);
+    assert_says(&low, &["12,345 0 0 12,345 box", "1 items shown"]);
+    let low =
+        browse(&service, &format!("/ui/sites/uk/stock?as_of={position}&available=12344")).await.expect(200);
+    assert_says(&low, &["Nothing here matches."]);
+    let by_occurrence = "/ui/sites/uk/stock?as_of=2026-01-01T00:00&axis=occurred&available=3";
+    let neither = browse(&service, by_occurrence).await.expect(400);
+    assert_page(&neither, "Malformed request");
 }
 
 #[tokio::test]

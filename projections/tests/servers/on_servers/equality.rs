@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use stockledger_projections::compare::compare;
 use stockledger_projections::projector::ensure_active;
 use stockledger_projections::rebuild::replay_into;
-use stockledger_projections::views::Page;
-use stockledger_projections::{Direction, MovementKey, Queries, Store};
-use stockledger_schemas::{Disposition, HoldReason, SiteId};
+use stockledger_projections::views::{AsOf, KnownSite, Page};
+use stockledger_projections::{
+    Axis, Balance, Direction, LevelQuery, MovementFilter, MovementKey, OrderFilter, Period, Queries, Store,
+};
+use stockledger_schemas::{Disposition, HoldReason, Position, SiteId};
 
 use super::database::{Database, MARIADB, MYSQL};
 use crate::common::{
@@ -85,11 +87,14 @@ async fn answers_of_site(queries: &Queries, site: &str, answers: &mut Vec<Value>
     answers.push(json!(queries.units_on_hand(&site).await.unwrap().value));
     answers.push(json!(queries.stock_levels(&site, Some(&id("A")), 2).await.unwrap().value.data));
     answers.push(json!(queries.stock_level(&site, &id("never seen")).await.unwrap()));
+    filtered_answers(queries, &site, answers).await;
     for status in [None, Some("refused"), Some("placed")] {
         let status = status.map(|word| stockledger_schemas::OrderStatus::from_word(word).unwrap());
-        let Page { data, next } = queries.orders(&site, status, None, 3).await.unwrap().value;
+        let filter = OrderFilter { status, ..OrderFilter::default() };
+        let orders = |after| queries.orders(&site, &filter, Direction::NewestFirst, after, 3);
+        let Page { data, next } = orders(None).await.unwrap().value;
         answers.push(json!([data, next]));
-        answers.push(json!(queries.orders(&site, status, next, 3).await.unwrap().value.data));
+        answers.push(json!(orders(next).await.unwrap().value.data));
     }
     for number in 0..60 {
         let order_id = order(&format!("o {number}"));
@@ -102,7 +107,8 @@ async fn answers_of_site(queries: &Queries, site: &str, answers: &mut Vec<Value>
     for direction in [Direction::NewestFirst, Direction::OldestFirst] {
         let mut after: Option<MovementKey> = None;
         loop {
-            let page = queries.movements(&site, &id("A"), direction, after, 7).await.unwrap().value;
+            let (sku, all) = (id("A"), MovementFilter::default());
+            let page = queries.movements((&site, &sku), &all, direction, after, 7).await.unwrap().value;
             answers.push(json!(page.data));
             after = page.next;
             if after.is_none() {
@@ -110,6 +116,59 @@ async fn answers_of_site(queries: &Queries, site: &str, answers: &mut Vec<Value>
             }
         }
     }
+}
+
+/// What is filtered and sorted, now and as it was known.
+async fn filtered_answers(queries: &Queries, site: &KnownSite, answers: &mut Vec<Value>) {
+    let head = queries.stock_levels(site, None, 1).await.unwrap().at;
+    let earlier = AsOf { position: Position::new(head.position.partition, head.position.seq / 2), ..head };
+    for sort in [None, Some(Balance::OnHand), Some(Balance::Available)] {
+        for kept in [None, Some(earlier.clone())] {
+            let query = LevelQuery {
+                sku_prefix: None,
+                on_hand_below: Some(400),
+                available_below: sort.map(|_| 300),
+                sort,
+                is_descending: sort.is_none(),
+            };
+            let mut after = None;
+            loop {
+                let state = (None, kept.clone());
+                let page = queries.stock_levels_like(site, &query, state, after.as_ref(), 2).await.unwrap();
+                answers.push(json!(page.value.data));
+                after = page.value.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    let prefixed = LevelQuery { sku_prefix: Some(id("A")), ..LevelQuery::default() };
+    answers.push(json!(
+        queries.stock_levels_like(site, &prefixed, (None, None), None, 9).await.unwrap().value.data
+    ));
+    for sku in SKUS {
+        let query =
+            LevelQuery { on_hand_below: Some(500), sort: Some(Balance::Available), ..LevelQuery::default() };
+        let found = queries.stock_of_item_like(&id(sku), &query, None, None, 10).await.unwrap().0;
+        answers.push(json!(found.data));
+    }
+    let filter = MovementFilter {
+        kind: Some("order_placed".to_owned()),
+        reason: None,
+        actor: Some("tester".parse().unwrap()),
+        period: Period { axis: Axis::Occurred, from: None, to: head.as_of },
+    };
+    let found = queries.movements((site, &id("A")), &filter, Direction::OldestFirst, None, 20).await.unwrap();
+    answers.push(json!(found.value.data));
+    let filter = OrderFilter {
+        status: None,
+        customer: Some("c-1".parse().unwrap()),
+        sku: Some(id("A")),
+        period: Period { axis: Axis::Recorded, from: earlier.as_of, to: head.as_of },
+    };
+    let found = queries.orders(site, &filter, Direction::OldestFirst, None, 20).await.unwrap();
+    answers.push(json!(found.value.data));
 }
 
 async fn assert_equal(first: &Arc<dyn Store>, second: &Arc<dyn Store>) {

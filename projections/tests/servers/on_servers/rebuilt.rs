@@ -12,7 +12,9 @@ use stockledger_projections::read;
 use stockledger_projections::rebuild::{self, Error, SwitchWhen};
 use stockledger_projections::switch::{IfDifferent, Target, switch};
 use stockledger_projections::versions::OWNER_SILENT_MAX;
-use stockledger_projections::{Activity, MysqlStore, Queries, Status, Store, Version};
+use stockledger_projections::{
+    Activity, Direction, MysqlStore, OrderFilter, Queries, Status, Store, Version,
+};
 use stockledger_schemas::SiteId;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -171,7 +173,8 @@ async fn an_answer_of_a_partition_that_stopped_is_stale_elsewhere_too(variable: 
         let known = queries.site(&SiteId::new(site).unwrap()).await.unwrap().unwrap();
         let level = queries.stock_level(&known, &id("A")).await.unwrap().unwrap();
         assert_eq!(level.at.stale.is_some(), is_stale, "{site}: {level:?}");
-        let orders = queries.orders(&known, None, None, 3).await.unwrap();
+        let orders =
+            queries.orders(&known, &OrderFilter::default(), Direction::NewestFirst, None, 3).await.unwrap();
         assert_eq!(orders.at.stale.is_some(), is_stale, "{site}");
     }
     let owner = owner();

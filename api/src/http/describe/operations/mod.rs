@@ -50,7 +50,11 @@ const AS_OF: Given = query(
     Moment::usage,
 );
 const AXIS: Given = query("axis", "What `as_of` asks about; goes with it.", Axis::usage);
-const LIMIT: Given = query("limit", "Most values on the page.", Limit::usage);
+const LIMIT: Given = query(
+    "limit",
+    "Most values on the page. A list that is asked for as rows (`text/csv`, `application/x-ndjson`) is whole without it.",
+    Limit::usage,
+);
 const CURSOR: Given = query("cursor", "The `next_cursor` of the page before.", Cursor::usage);
 const MIN_POSITION: Given = Given {
     name: "Ledger-Min-Position",

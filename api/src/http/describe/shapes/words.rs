@@ -140,6 +140,10 @@ words! {
     ProblemCode = one_of(Code::ALL.iter().map(|code| code.as_str()));
     /// `recorded`: as the ledger said then; `occurred`: what was true then, as known today.
     Axis = one_of(["recorded", "occurred"]);
+    /// What stock levels of a site are sorted by; with a minus, from the last to the first.
+    SortOfSite = one_of(["sku", "-sku", "on_hand", "-on_hand", "available", "-available"]);
+    /// What stock levels of an item are sorted by; with a minus, from the last to the first.
+    SortOfItem = one_of(["site", "-site", "on_hand", "-on_hand", "available", "-available"]);
     /// Which end of a history comes first.
     First = one_of(["newest", "oldest"]);
 }
