@@ -21,11 +21,12 @@ use tokio::time::timeout;
 
 use crate::http::access::{Access, Caller};
 use crate::http::body::{Body, parse};
+use crate::http::dry_run::{CommandParameters, Purpose};
 use crate::http::headers::{idempotency_key, set_decided};
 use crate::http::patience::Patience;
 use crate::http::problem::{Code, Problem};
 use crate::http::room::Share;
-use crate::http::segments::{NoParameters, Parameters, Segments};
+use crate::http::segments::{Parameters, Segments};
 use crate::http::{App, render};
 
 /// Longest body of a command.
@@ -134,11 +135,12 @@ impl<A: Target, B: Target> Target for (A, B) {
 pub(super) async fn command<I: Input>(
     State(app): State<App>,
     Segments(target): Segments<I::Target>,
-    Parameters(NoParameters {}): Parameters<NoParameters>,
+    Parameters(parameters): Parameters<CommandParameters>,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    respond(&submit::<I>(&app, target, &caller, request).await?)
+    let purpose = parameters.purpose();
+    respond(&submit::<I>(&app, target, &caller, request, purpose).await?, purpose)
 }
 
 /// Has a command decided.
@@ -147,6 +149,7 @@ pub(super) async fn submit<I: Input>(
     target: I::Target,
     caller: &Caller,
     request: Request,
+    purpose: Purpose,
 ) -> Result<Reply, Problem> {
     let ledger = app.ledger()?;
     let (parts, body) = request.into_parts();
@@ -154,7 +157,11 @@ pub(super) async fn submit<I: Input>(
     let body = read_body(app, &parts, body, &["application/json"]).await?;
     let command = checked::<I>(target, &body.bytes, caller.actor())?;
     drop(body);
-    Ok(ledger.submit(command, key).await?)
+    let outcome = match purpose {
+        Purpose::Decide => ledger.submit(command, key).await,
+        Purpose::DryRun => ledger.dry_run(command, key).await,
+    };
+    Ok(outcome?)
 }
 
 /// The command that ids and a body make.
@@ -238,14 +245,15 @@ pub(super) fn require_media_type(headers: &HeaderMap, media_types: &[&str]) -> R
 }
 
 /// The answer that a decision stands for.
-pub(super) fn respond(reply: &Reply) -> Result<Response, Problem> {
-    let resource = render::resource(reply)?;
+pub(super) fn respond(reply: &Reply, purpose: Purpose) -> Result<Response, Problem> {
+    let resource = render::resource(reply).map_err(|problem| problem.in_answer_to(purpose))?;
     let body = serde_json::to_vec(&resource).map_err(Problem::internal)?;
     let mut response = Response::new(HttpBody::from(body));
     *response.status_mut() = status_of(reply);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    set_decided(headers, reply.position, reply.replayed);
+    set_decided(headers, purpose.stands_at(reply.position, reply.replayed), reply.replayed);
+    purpose.mark(headers);
     Ok(response)
 }
 

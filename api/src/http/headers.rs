@@ -13,6 +13,8 @@ pub const LEDGER_MIN_POSITION: HeaderName = HeaderName::from_static("ledger-min-
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that a command was decided before and that this is the answer of then.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Says that nothing was written, as the caller wanted.
+pub const DRY_RUN: HeaderName = HeaderName::from_static("dry-run");
 /// What a request is called in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What the caller would like (RFC 7240).

@@ -13,9 +13,10 @@ use crate::http::App;
 use crate::http::access::{Access, Caller, Gate, Routes};
 use crate::http::body::body;
 use crate::http::command::{Input, respond, submit};
+use crate::http::dry_run::{CommandParameters, Purpose};
 use crate::http::list::{List, ListParameters, Pages, Portion, Wanted};
 use crate::http::problem::{Code, Problem};
-use crate::http::segments::{NoParameters, Parameters, Segments};
+use crate::http::segments::{Parameters, Segments};
 use crate::keys::{Keyring, Listed};
 
 /// How long an answer waits for this node to know of the key itself. The decision stands in any case.
@@ -75,13 +76,16 @@ impl Input for RevocationBody {
 async fn change<I: Input>(
     State(app): State<App>,
     Segments(target): Segments<I::Target>,
-    Parameters(NoParameters {}): Parameters<NoParameters>,
+    Parameters(parameters): Parameters<CommandParameters>,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let reply = submit::<I>(&app, target, &caller, request).await?;
-    until_known(&app, &reply).await;
-    respond(&reply)
+    let purpose = parameters.purpose();
+    let reply = submit::<I>(&app, target, &caller, request, purpose).await?;
+    if purpose == Purpose::Decide {
+        until_known(&app, &reply).await;
+    }
+    respond(&reply, purpose)
 }
 
 async fn until_known(app: &App, reply: &Reply) {

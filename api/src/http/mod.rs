@@ -19,6 +19,7 @@ mod bulk;
 mod command;
 mod cursor;
 mod describe;
+mod dry_run;
 mod edge;
 mod events;
 #[cfg(feature = "fuzzing")]

@@ -10,6 +10,7 @@ mod bulk;
 mod commands;
 mod connections;
 mod describe;
+mod dry_run;
 mod errors;
 mod event_streams;
 mod events;

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::Answer;
 
 /// Headers that mean something to programs: they are there only where the description says so.
-const MEANT: [&str; 7] = [
+const MEANT: [&str; 8] = [
+    "Dry-Run",
     "Ledger-Position",
     "Idempotency-Replayed",
     "Location",

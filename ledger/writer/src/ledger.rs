@@ -87,6 +87,9 @@ impl Options {
     }
 }
 
+/// What is wanted of a command: [`Work::Command`] or [`Work::DryRun`].
+type Purpose = fn(Box<Checked>) -> Work;
+
 /// Who opens a site on its own partition; the person who asked for it stands in the directory's decision.
 const OPENED_BY: &str = "stockledger";
 /// How long to wait before trying again to open a site whose partition does not take commands.
@@ -171,6 +174,8 @@ pub struct PendingReply {
     ticket: Ticket,
     /// Whether an earlier copy of the command was under way when this one was let in.
     is_repeated: bool,
+    /// Whether nothing is written in any case.
+    is_dry_run: bool,
     outcome: oneshot::Receiver<Outcome>,
     answer_within: Duration,
     watch: Option<Watch>,
@@ -192,11 +197,13 @@ impl PendingReply {
     async fn answer(&mut self) -> Outcome {
         match tokio::time::timeout(self.answer_within, &mut self.outcome).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(CommandError::OutcomeUnknown),
             Err(_) if self.ticket.abandon() && !self.is_repeated => {
                 Err(CommandError::NotApplied("it waited too long to be decided"))
             }
-            Err(_) => Err(CommandError::OutcomeUnknown),
+            Ok(Err(_)) | Err(_) if self.is_dry_run && !self.is_repeated => {
+                Err(CommandError::NotApplied("the state that it would meet did not become certain in time"))
+            }
+            Ok(Err(_)) | Err(_) => Err(CommandError::OutcomeUnknown),
         }
     }
 }
@@ -340,11 +347,42 @@ impl Ledger {
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
         let watch = self.watch(&command);
-        Watch::follow(watch, self.try_enter(command, key))
+        Watch::follow(watch, self.try_enter(command, key, Work::Command))
     }
 
-    fn try_enter(&self, command: Checked, key: Option<IdempotencyKey>) -> Result<PendingReply, CommandError> {
-        let (handle, work, request) = self.route(command, key)?;
+    /// What a command would be answered with if it came now, after everything that came before. Nothing is written, no
+    /// key is used, no later command is decided differently, and nobody else hears of it. A command whose key was used
+    /// before is answered as a repetition of it is.
+    ///
+    /// # Errors
+    /// [`CommandError`], the same as of [`Ledger::submit`].
+    pub async fn dry_run(
+        &self,
+        command: Checked,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Reply, CommandError> {
+        self.try_enter(command, key, Work::DryRun)?.wait().await
+    }
+
+    /// As [`Ledger::dry_run`], but waits for room instead of refusing, and gives back what to wait for.
+    ///
+    /// # Errors
+    /// [`CommandError`] if it can be refused at once.
+    pub async fn enqueue_dry_run(
+        &self,
+        command: Checked,
+        key: Option<IdempotencyKey>,
+    ) -> Result<PendingReply, CommandError> {
+        self.enter(command, key, Work::DryRun).await
+    }
+
+    fn try_enter(
+        &self,
+        command: Checked,
+        key: Option<IdempotencyKey>,
+        purpose: Purpose,
+    ) -> Result<PendingReply, CommandError> {
+        let (handle, work, request) = self.route(command, key, purpose)?;
         let place = handle.places.try_take(work.places(), self.0.queue_within).ok_or_else(|| {
             let key = Key::of(&work, request.as_ref());
             refusal(CommandError::Overloaded, handle.is_under_way(key))
@@ -362,15 +400,16 @@ impl Ledger {
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
         let watch = self.watch(&command);
-        Watch::follow(watch, self.enter(command, key).await)
+        Watch::follow(watch, self.enter(command, key, Work::Command).await)
     }
 
     async fn enter(
         &self,
         command: Checked,
         key: Option<IdempotencyKey>,
+        purpose: Purpose,
     ) -> Result<PendingReply, CommandError> {
-        let (handle, work, request) = self.route(command, key)?;
+        let (handle, work, request) = self.route(command, key, purpose)?;
         let stopping = || CommandError::NotApplied("the server is stopping");
         let place = handle.places.take(work.places()).await.ok_or_else(stopping)?;
         self.send(handle, work, request, place)
@@ -418,13 +457,14 @@ impl Ledger {
         &self,
         command: Checked,
         key: Option<IdempotencyKey>,
+        purpose: Purpose,
     ) -> Result<(&Handle, Work, Option<Request>), CommandError> {
         let partition = match command.scope() {
             Scope::Directory => PartitionId::DIRECTORY,
             Scope::Site(site) => self.find(site)?,
         };
         let request = key.map(|key| Request { key, fingerprint: command.fingerprint() });
-        Ok((self.handle(partition)?, Work::Command(Box::new(command)), request))
+        Ok((self.handle(partition)?, purpose(Box::new(command)), request))
     }
 
     /// Where a site lives. While a partition is still being read, a site that is not found may be one of its own.
@@ -458,6 +498,7 @@ impl Ledger {
             return Err(refused(STOPPING));
         }
         refuse_unless_leading(&handle.status.borrow()).map_err(refused)?;
+        let is_dry_run = work.is_dry_run();
         let (mut pending, ticket, outcome) = Pending::new(work, request, key, place);
         pending.enter(&handle.under_way);
         handle.intake.try_send(pending).map_err(|error| match error {
@@ -465,7 +506,7 @@ impl Ledger {
             mpsc::error::TrySendError::Closed(_) => refused(STOPPING),
         })?;
         let answer_within = self.0.answer_within;
-        Ok(PendingReply { ticket, is_repeated, outcome, answer_within, watch: None })
+        Ok(PendingReply { ticket, is_repeated, is_dry_run, outcome, answer_within, watch: None })
     }
 }
 

@@ -9,6 +9,8 @@ use tokio::sync::oneshot;
 
 /// A command was decided, and the decision is durable in the log: an event, or a refusal that is remembered for ever.
 ///
+/// In answer to a dry run ([`Ledger::dry_run`](crate::Ledger::dry_run)), a decision that is not `replayed` was not made and stands nowhere.
+///
 /// The answer to the caller is a pure function of the decision, so a retry gets the same one at any time.
 #[derive(Debug, Clone)]
 pub struct Reply {

@@ -9,6 +9,7 @@ use stockledger_writer::CommandError;
 use crate::http::access::Caller;
 use crate::http::body;
 use crate::http::command::{Ids, Input, Target, checked};
+use crate::http::dry_run::Purpose;
 use crate::http::items::RegisterItemBody;
 use crate::http::orders::{CancellationBody, OrderBody, ReturnBody, ShipmentBody};
 use crate::http::problem::{Code, Problem};
@@ -19,6 +20,7 @@ use crate::http::stock::{AdjustmentBody, CountBody, HoldBody, ReceiptBody, Relea
 pub(super) struct Line {
     pub(super) command: Checked,
     pub(super) key: Option<IdempotencyKey>,
+    pub(super) purpose: Purpose,
     /// A site must be open before the next line is taken, which may well be about it.
     pub(super) is_awaited: bool,
 }
@@ -32,6 +34,8 @@ struct Sent<'a> {
     order_id: Option<OrderId>,
     hold_id: Option<HoldId>,
     idempotency_key: Option<IdempotencyKey>,
+    #[serde(default)]
+    dry_run: bool,
     #[serde(borrow)]
     body: Option<&'a RawValue>,
 }
@@ -70,7 +74,7 @@ fn in_body(problem: Problem) -> Problem {
 
 impl Sent<'_> {
     fn into_line<I: Input>(self, caller: &Caller) -> Result<Line, Problem> {
-        let Self { command: kind, site, sku, order_id, hold_id, idempotency_key, body } = self;
+        let Self { command: kind, site, sku, order_id, hold_id, idempotency_key, dry_run, body } = self;
         // Before all else, as in front of a route: what a line of a site is answered with that the caller does not see must
         // not depend on that site.
         caller.check(I::ACCESS, site.as_ref())?;
@@ -84,6 +88,7 @@ impl Sent<'_> {
         Ok(Line {
             command,
             key: idempotency_key.filter(|_| I::IS_KEYED),
+            purpose: Purpose::of(dry_run),
             is_awaited: kind == CommandKind::OpenSite,
         })
     }

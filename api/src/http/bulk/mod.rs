@@ -6,6 +6,9 @@
 //! `?stop_at_failure=true` no more lines are handed over once one came to no decision for a reason that may pass, such as a
 //! log that is away: whoever sends commands that build on each other can then send the rest again.
 //!
+//! With `?dry_run=true`, or of a line with the member `dry_run`, nothing is written. Each such line is answered as if it came
+//! alone and now: what the lines before it would have done, were they not dry runs, it does not meet.
+//!
 //! A caller must read answers while it sends: when it does not, nothing more is read from it.
 
 mod answer;
@@ -32,6 +35,7 @@ use self::lines::{Lines, Read};
 use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::command::require_media_type;
+use crate::http::dry_run::Purpose;
 use crate::http::edge::RequestId;
 use crate::http::patience::Patience;
 use crate::http::problem::{Code, Problem};
@@ -74,11 +78,13 @@ pub(super) fn routes() -> Routes {
 struct BulkParameters {
     #[serde(default)]
     stop_at_failure: bool,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 async fn bulk(
     State(app): State<App>,
-    Parameters(BulkParameters { stop_at_failure }): Parameters<BulkParameters>,
+    Parameters(BulkParameters { stop_at_failure, dry_run }): Parameters<BulkParameters>,
     Extension(request_id): Extension<RequestId>,
     caller: Caller,
     request: Request,
@@ -88,7 +94,9 @@ async fn bulk(
     require_media_type(&parts.headers, MEDIA_TYPES)?;
     let room = app.room().stream()?;
     let has_failed = AtomicBool::new(false);
-    let session = Arc::new(Session { ledger, caller, request_id, stop_at_failure, has_failed, _room: room });
+    let purpose = Purpose::of(dry_run);
+    let session =
+        Arc::new(Session { ledger, caller, request_id, stop_at_failure, purpose, has_failed, _room: room });
     let lines = Lines::new(body.into_data_stream(), Patience::of(&parts.extensions));
     let answers = answers(session, lines);
     let writes =
@@ -104,6 +112,8 @@ struct Session {
     caller: Caller,
     request_id: RequestId,
     stop_at_failure: bool,
+    /// What is wanted of all lines, whatever they say.
+    purpose: Purpose,
     /// Whether a line came to no decision for a reason that may pass.
     has_failed: AtomicBool,
     /// Its place among the streams that are open.
@@ -118,7 +128,7 @@ type Outcome = Result<Reply, Problem>;
 fn answers(session: Arc<Session>, lines: Lines) -> impl Stream<Item = Vec<u8>> {
     let waiting = stream::unfold((session, lines), |(session, mut lines)| async move {
         let (number, read) = lines.next().await?;
-        let submitted = session.submit(read).await;
+        let (submitted, purpose) = session.submit(read).await;
         let answering = Arc::clone(&session);
         let answer = async move {
             let outcome = match submitted {
@@ -126,7 +136,7 @@ fn answers(session: Arc<Session>, lines: Lines) -> impl Stream<Item = Vec<u8>> {
                 Either::Right(pending) => pending.wait().await.map_err(line::problem_of_command),
             };
             answering.note(&outcome);
-            answer::write(number, &outcome, answering.request_id.as_str())
+            answer::write(number, &outcome, purpose, answering.request_id.as_str())
         };
         Some((answer, (session, lines)))
     });
@@ -134,17 +144,22 @@ fn answers(session: Arc<Session>, lines: Lines) -> impl Stream<Item = Vec<u8>> {
 }
 
 impl Session {
-    /// Hands a line over; done when the next line may be read.
-    async fn submit(&self, read: Read) -> Either<Outcome, PendingReply> {
-        match self.try_submit(read).await {
-            Ok(submitted) => submitted,
-            Err(problem) => {
-                let outcome = Err(problem);
-                // At once, not when it is answered: the next line may be read before.
-                self.note(&outcome);
-                Either::Left(outcome)
+    /// Hands a line over; done when the next line may be read. With what is wanted of it.
+    async fn submit(&self, read: Read) -> (Either<Outcome, PendingReply>, Purpose) {
+        let (purpose, submitted) = match self.taken(read) {
+            Ok(line) => {
+                let purpose = if self.purpose == Purpose::DryRun { self.purpose } else { line.purpose };
+                (purpose, self.hand_over(line, purpose).await)
             }
-        }
+            Err(problem) => (self.purpose, Err(problem)),
+        };
+        let submitted = submitted.unwrap_or_else(|problem| {
+            let outcome = Err(problem);
+            // At once, not when it is answered: the next line may be read before.
+            self.note(&outcome);
+            Either::Left(outcome)
+        });
+        (submitted, purpose)
     }
 
     fn note(&self, outcome: &Outcome) {
@@ -153,18 +168,29 @@ impl Session {
         }
     }
 
-    async fn try_submit(&self, read: Read) -> Result<Either<Outcome, PendingReply>, Problem> {
+    fn taken(&self, read: Read) -> Result<Line, Problem> {
         if self.stop_at_failure && self.has_failed.load(Ordering::Relaxed) {
             let detail = "a line before it came to no decision, and the request asks to stop then";
             return Err(Problem::new(Code::NotApplied, detail));
         }
-        let Line { command, key, is_awaited } = line::parse(&read.into_line()?, &self.caller)?;
-        if is_awaited {
-            let outcome = self.ledger.submit(command, key).await;
-            return Ok(Either::Left(outcome.map_err(line::problem_of_command)));
-        }
-        let pending = self.ledger.enqueue(command, key).await.map_err(line::problem_of_command)?;
-        Ok(Either::Right(pending))
+        line::parse(&read.into_line()?, &self.caller)
+    }
+
+    async fn hand_over(
+        &self,
+        line: Line,
+        purpose: Purpose,
+    ) -> Result<Either<Outcome, PendingReply>, Problem> {
+        let Line { command, key, is_awaited, .. } = line;
+        let pending = match purpose {
+            Purpose::DryRun => self.ledger.enqueue_dry_run(command, key).await,
+            Purpose::Decide if is_awaited => {
+                let outcome = self.ledger.submit(command, key).await;
+                return Ok(Either::Left(outcome.map_err(line::problem_of_command)));
+            }
+            Purpose::Decide => self.ledger.enqueue(command, key).await,
+        };
+        pending.map(Either::Right).map_err(line::problem_of_command)
     }
 }
 

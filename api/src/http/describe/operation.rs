@@ -275,9 +275,11 @@ pub(super) fn headers(named: &mut Named) -> Vec<(&'static str, Header)> {
         header("WWW-Authenticate", "`Bearer`", String::usage),
         header("Location", "The path that has it.", String::usage),
         header("Idempotency-Replayed", "`true` if the command was decided before.", String::usage),
+        header("Dry-Run", "`true` in the answer to a dry run: nothing was written.", String::usage),
         header(
             "Ledger-Position",
-            "Where the decision stands, also if it is a refusal, or the last decision that is shown.",
+            "Where the decision stands, also if it is a refusal, or the last decision that is shown. In the answer to a \
+             dry run the last decision that was taken into account.",
             Position::usage,
         ),
     ]
@@ -292,7 +294,7 @@ fn with_headers(response: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
 /// The headers of every answer.
 const HEADERS_OF_ALL: [&str; 3] = ["X-Request-Id", "RateLimit-Policy", "RateLimit"];
 /// The headers of an answer to a command.
-const HEADERS_OF_DECISIONS: [&str; 2] = ["Ledger-Position", "Idempotency-Replayed"];
+const HEADERS_OF_DECISIONS: [&str; 3] = ["Ledger-Position", "Idempotency-Replayed", "Dry-Run"];
 
 /// The successes, those of one status together.
 fn success(answers: &[Answer], named: &mut Named) -> BTreeMap<u16, ResponseBuilder> {

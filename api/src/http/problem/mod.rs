@@ -22,6 +22,7 @@ use stockledger_schemas::{Position, SiteId};
 
 pub use code::Code;
 
+use crate::http::dry_run::Purpose;
 use crate::http::headers::set_decided;
 use crate::http::operation::Check;
 
@@ -46,6 +47,7 @@ struct Inner {
     owner: Option<String>,
     checks: Vec<Check>,
     decided: Option<Decided>,
+    purpose: Purpose,
     cause: Option<Cause>,
     retry_after_s: Option<u32>,
 }
@@ -108,6 +110,7 @@ impl Problem {
             owner: None,
             checks: Vec::new(),
             decided: None,
+            purpose: Purpose::Decide,
             cause: None,
             retry_after_s: None,
         }))
@@ -162,8 +165,12 @@ impl Problem {
         &self.0.shortages
     }
 
+    /// Where the ledger stands by it, if it is a refusal that stands for a decision.
     pub(super) fn decided(&self) -> Option<Decided> {
-        self.0.decided
+        self.0.decided.map(|Decided { position, replayed }| Decided {
+            position: self.0.purpose.stands_at(position, replayed),
+            replayed,
+        })
     }
 
     /// Says itself when to try again, where the code alone knows no better than soon.
@@ -194,6 +201,12 @@ impl Problem {
 
     pub(super) fn with_decision(mut self, decided: Decided) -> Self {
         self.0.decided = Some(decided);
+        self
+    }
+
+    /// The same problem as the answer to a command of this purpose.
+    pub(super) fn in_answer_to(mut self, purpose: Purpose) -> Self {
+        self.0.purpose = purpose;
         self
     }
 
@@ -259,7 +272,8 @@ impl Problem {
         if self.0.code == Code::Unauthenticated {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(Decided { position, replayed }) = self.0.decided {
+        self.0.purpose.mark(headers);
+        if let Some(Decided { position, replayed }) = self.decided() {
             set_decided(headers, position, replayed);
         }
     }

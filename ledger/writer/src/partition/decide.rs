@@ -11,7 +11,7 @@ use stockledger_schemas::{Actor, Context, Decision, Event, Position, Scope, Site
 
 use super::flight::InFlight;
 use super::{Pending, Work, Writer};
-use crate::reply::CommandError;
+use crate::reply::{CommandError, Reply};
 
 /// What deciding a command came to.
 enum Decided {
@@ -39,9 +39,18 @@ impl Writer {
         // Also the decision's `recorded_at`: never before that of the last one.
         let clock = self.environment.now();
         let now = if keeps(Rule::TimeNeverFalls) { clock.max(self.ahead.recorded_at) } else { clock };
-        match self.decide_now(&pending, now) {
+        let decided = self.decide_now(&pending, now);
+        if pending.work.is_dry_run() {
+            self.forget_its_order(&pending);
+        }
+        match decided {
             Ok(Decided::AlreadySo(seq)) => {
                 self.answer_from_log(pending, seq);
+                None
+            }
+            Ok(Decided::Event(happened)) if pending.work.is_dry_run() => {
+                let (context, event) = *happened;
+                self.foretell(pending, now, context, event);
                 None
             }
             Ok(Decided::Event(happened)) => {
@@ -58,7 +67,7 @@ impl Writer {
     fn decide_now(&self, pending: &Pending, now: Timestamp) -> Result<Decided, CommandError> {
         let command = match &pending.work {
             Work::OpenHere(site, actor) => return Ok(self.open_site_here(site, actor)),
-            Work::Command(command) => command,
+            Work::Command(command) | Work::DryRun(command) => command,
         };
         if let Scope::Site(site) = command.scope()
             && !self.ahead.domain.sites.contains_key(site)
@@ -95,16 +104,7 @@ impl Writer {
         context: Context,
         event: Event,
     ) -> Option<(InFlight, Bytes)> {
-        let decision = Decision {
-            term: self.ahead.chain.term,
-            seq: self.ahead.chain.seq + 1,
-            prev_hash: self.ahead.chain.hash,
-            recorded_at: now,
-            scope: pending.work.scope(),
-            request: pending.request.clone(),
-            context,
-            events: vec![event],
-        };
+        let decision = self.next_decision(&pending, now, context, event);
         match self.go_ahead(&decision) {
             Ok((after, bytes)) => {
                 let record = InFlight { decision: Arc::new(decision), hash: after.hash, after, pending };
@@ -115,6 +115,32 @@ impl Writer {
                 None
             }
         }
+    }
+
+    fn next_decision(&self, pending: &Pending, now: Timestamp, context: Context, event: Event) -> Decision {
+        Decision {
+            term: self.ahead.chain.term,
+            seq: self.ahead.chain.seq + 1,
+            prev_hash: self.ahead.chain.hash,
+            recorded_at: now,
+            scope: pending.work.scope(),
+            request: pending.request.clone(),
+            context,
+            events: vec![event],
+        }
+    }
+
+    /// Answers a dry run with the decision that its command would have come to. Nothing moves: neither the speculative
+    /// state nor the log. What it rests on may still be in flight, so the answer waits until that is certain, and is
+    /// found anew if it turns out never to have happened.
+    fn foretell(&mut self, pending: Pending, now: Timestamp, context: Context, event: Event) {
+        let decision = self.next_decision(&pending, now, context, event);
+        if let Err(error) = envelope::encode_decision(&decision) {
+            return self.open_keys.answer(pending, Err(CommandError::TooLarge(error.to_string())));
+        }
+        let position = Position::new(self.partition, decision.seq);
+        let reply = Reply { position, decision: Arc::new(decision), replayed: false };
+        self.answer_when_certain(pending, self.ahead.chain.seq, reply);
     }
 
     fn go_ahead(&mut self, decision: &Decision) -> Result<(stockledger_chain::State, Bytes), CommandError> {

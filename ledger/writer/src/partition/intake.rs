@@ -16,22 +16,33 @@ use crate::reply::{CommandError, Outcome, Reply, Ticket, answer};
 pub(crate) enum Work {
     /// A caller's command.
     Command(Box<Checked>),
+    /// A caller's command, of which only the decision is wanted: nothing is written.
+    DryRun(Box<Checked>),
     /// The directory says that this site lives here: take commands for it from now on.
     OpenHere(SiteId, Actor),
 }
 
 impl Work {
+    /// The caller's command, if it is about one.
+    pub(crate) fn command(&self) -> Option<&Checked> {
+        match self {
+            Self::Command(command) | Self::DryRun(command) => Some(command),
+            Self::OpenHere(..) => None,
+        }
+    }
+
+    pub(crate) const fn is_dry_run(&self) -> bool {
+        matches!(self, Self::DryRun(_))
+    }
+
     /// The places that it takes among what is open.
     pub(crate) fn places(&self) -> u32 {
-        match self {
-            Self::Command(command) => places_of(command.command().lines()),
-            Self::OpenHere(..) => places_of(0),
-        }
+        places_of(self.command().map_or(0, |command| command.command().lines()))
     }
 
     pub(crate) fn scope(&self) -> Scope {
         match self {
-            Self::Command(command) => command.scope().clone(),
+            Self::Command(command) | Self::DryRun(command) => command.scope().clone(),
             Self::OpenHere(site, _) => Scope::Site(site.clone()),
         }
     }
@@ -55,7 +66,7 @@ impl Key {
                 let fingerprint = Hash::of(&[b"open\0", site.as_str().as_bytes()]);
                 Some(Self { hash: fingerprint.short(), fingerprint })
             }
-            (Work::Command(_), None) => None,
+            (Work::Command(_) | Work::DryRun(_), None) => None,
         }
     }
 }
@@ -114,9 +125,10 @@ impl Pending {
         (pending, ticket, outcome)
     }
 
-    /// The command is let in.
+    /// The command is let in. A dry run comes to no decision, so whoever has its key need not wait for it.
     pub(crate) fn enter(&mut self, under_way: &UnderWay) {
-        self.caller.passage = self.key.map(|key| under_way.enter(key.hash));
+        let key = self.key.filter(|_| !self.work.is_dry_run());
+        self.caller.passage = key.map(|key| under_way.enter(key.hash));
     }
 
     /// Whether its caller still waits.
@@ -135,12 +147,16 @@ impl Pending {
 pub(crate) struct OpenKeys(HashMap<ShortHash, Vec<(Hash, Caller)>>);
 
 impl OpenKeys {
-    /// Opens the key of a command that comes first, or lets the command wait for the one that did.
+    /// Opens the key of a command that comes first, or lets the command wait for the one that did. A dry run waits too,
+    /// but opens none: it uses no key.
     pub(crate) fn enter(&mut self, mut pending: Pending) -> Option<Pending> {
         let Some(key) = pending.key.filter(|_| !pending.key_is_open) else { return Some(pending) };
         if let Some(waiting) = self.0.get_mut(&key.hash) {
             waiting.push((key.fingerprint, pending.caller));
             return None;
+        }
+        if pending.work.is_dry_run() {
+            return Some(pending);
         }
         self.0.insert(key.hash, Vec::new());
         pending.key_is_open = true;

@@ -14,7 +14,7 @@ use stockledger_schemas::{
 };
 
 use super::intake::Caller;
-use super::{OffsetIndex, Pending, Work, Writer};
+use super::{OffsetIndex, Pending, Writer};
 use crate::reply::{CommandError, Outcome, Reply};
 
 /// A count may name a position at most this many decisions back; reading more would keep the caller waiting too long.
@@ -38,6 +38,8 @@ pub(super) struct Awaiting {
 enum AwaitingWork {
     /// Answer with the decision at the seq.
     Answer,
+    /// Answer a dry run with this.
+    Foretell(Reply),
     /// Sum up what moved up to the seq.
     Count(CountScan),
 }
@@ -62,7 +64,7 @@ impl Writer {
 
     /// A closed order is read again from the decision that touched it last.
     fn with_its_order(&mut self, mut pending: Pending) -> Option<Pending> {
-        let Work::Command(command) = &pending.work else { return Some(pending) };
+        let Some(command) = pending.work.command() else { return Some(pending) };
         let (Scope::Site(site), Some(order_id)) = (command.scope(), command.command().order_id()) else {
             return Some(pending);
         };
@@ -98,8 +100,19 @@ impl Writer {
         });
     }
 
+    /// Drops the closed order that was read again for a dry run: no decision follows that would do it. One that a
+    /// decision in flight has touched stays until that is confirmed.
+    pub(super) fn forget_its_order(&mut self, pending: &Pending) {
+        let Some(command) = pending.work.command() else { return };
+        if let (Scope::Site(site), Some(order_id)) = (command.scope(), command.command().order_id())
+            && let Some(orders) = self.ahead.domain.sites.get_mut(site)
+        {
+            orders.evict_closed(order_id, self.confirmed.chain.seq);
+        }
+    }
+
     fn with_its_count_bases(&mut self, pending: Pending) -> Option<Pending> {
-        let Work::Command(command) = &pending.work else { return Some(pending) };
+        let Some(command) = pending.work.command() else { return Some(pending) };
         if pending.prepared.counted.is_some() || command.command().count_bases().next().is_none() {
             return Some(pending);
         }
@@ -161,6 +174,13 @@ impl Writer {
         self.start_awaiting();
     }
 
+    /// Answers a dry run as soon as everything up to `seq` is certain.
+    pub(super) fn answer_when_certain(&mut self, pending: Pending, seq: u64, reply: Reply) {
+        self.preparing += 1;
+        self.awaiting.push(Awaiting { seq, pending, work: AwaitingWork::Foretell(reply) });
+        self.start_awaiting();
+    }
+
     /// What waited for decisions that were in flight is decided again: those decisions may never have happened.
     pub(super) fn stop_awaiting(&mut self) {
         for awaiting in std::mem::take(&mut self.awaiting) {
@@ -197,6 +217,10 @@ impl Writer {
                 }
                 callers.push((fingerprint, pending.caller));
                 tokio::spawn(answer_all_from_log(log, Position::new(partition, seq), offset, callers));
+            }
+            AwaitingWork::Foretell(reply) => {
+                self.preparing -= 1;
+                self.open_keys.answer(pending, Ok(reply));
             }
             AwaitingWork::Count(mut scan) => {
                 let (done, scans) = (self.prepared_tx.clone(), self.scans.clone());

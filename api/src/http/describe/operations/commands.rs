@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::path::HttpMethod;
 
 use super::query;
-use crate::http::describe::operation::{IDEMPOTENCY_KEY, Operation};
+use crate::http::describe::operation::{Given, IDEMPOTENCY_KEY, Operation};
 use crate::http::describe::shape::Shape;
 use crate::http::describe::shapes::answers::{
     Adjustment, Count, Hold, MadeKey, OpenedSite, Order, Receipt, RegisteredItem, Remark, RevokedKey,
@@ -16,6 +16,13 @@ use crate::http::describe::shapes::commands::{
 use crate::http::problem::Code;
 
 const IS_THERE_BEFORE: &str = "It was decided before, and this is the answer of then.";
+
+const DRY_RUN: Given = query(
+    "dry_run",
+    "Say what the command would be answered with if it came now: the same status, body and problem, with the header \
+     `Dry-Run: true`. Nothing is written and the key is not used.",
+    bool::usage,
+);
 
 pub(super) fn all() -> Vec<Operation> {
     let mut all = directory();
@@ -45,9 +52,9 @@ impl Posted {
     }
 }
 
-/// What every command may meet.
+/// What every command may be asked with, and may meet.
 fn decided(operation: Operation) -> Operation {
-    operation.fails(&[
+    operation.given(&[DRY_RUN]).fails(&[
         Code::NotApplied,
         Code::Overloaded,
         Code::NotPartitionOwner,
@@ -195,6 +202,10 @@ fn bulk() -> Operation {
         .given(&[query(
             "stop_at_failure",
             "Hand no more lines over once one came to no decision for a reason that may pass.",
+            bool::usage,
+        ), query(
+            "dry_run",
+            "Write nothing: each line is answered as if it came alone and now.",
             bool::usage,
         )])
         .about(

@@ -16,6 +16,8 @@ objects! {
         may hold_id: Option<HoldId>,
         /// Of every command but `open_site` and `register_item`.
         may idempotency_key: Option<IdempotencyKey>,
+        /// Say what would come of it and write nothing.
+        may dry_run: bool,
         /// The body of the command's own route.
         may body: Value,
     }
@@ -27,6 +29,9 @@ objects! {
         must status: u64,
         /// Whether the decision was made before.
         may replayed: bool,
+        /// `true` in the answer to a dry run: nothing was written.
+        may dry_run: bool,
+        /// Where the decision stands; of a dry run the last decision that was taken into account.
         may position: Position,
         /// What the command made, as its own route answers.
         may body: Value,
