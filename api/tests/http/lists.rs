@@ -277,7 +277,7 @@ async fn parameters_that_a_route_does_not_know_are_refused() {
         let detail = problem.json["detail"].as_str().unwrap();
         assert!(detail.contains(parameter), "{path}: {detail}");
     }
-    let dry_run = service.post("/v1/sites/uk/notes?dry_run=true", r#"{"note":"n"}"#).await.expect(400);
-    assert_eq!(dry_run.code(), "malformed-request");
+    let unknown = service.post("/v1/sites/uk/notes?wet_run=true", r#"{"note":"n"}"#).await.expect(400);
+    assert_eq!(unknown.code(), "malformed-request");
     service.get("/v1/sites?limit=500").await.expect(200);
 }
