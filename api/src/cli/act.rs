@@ -29,6 +29,9 @@ pub(super) struct Said {
     /// Makes sure that it happens once however often it is sent [default: a new one, which is shown]
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Say what would come of it, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -260,14 +263,17 @@ impl Said {
         let is_new = self.idempotency_key.is_none();
         let key = self.idempotency_key.unwrap_or_else(|| format!("cli-{}", Uuid::new_v4()));
         let key = IdempotencyKey::new(&key).map_err(|error| Failure::new(Exit::Usage, error))?;
-        if is_new {
+        if self.dry_run {
+            output::say("A dry run: nothing is changed.");
+        } else if is_new {
             // Before it is sent: whoever loses the answer still has the key.
             output::say(format!(
                 "Idempotency key {}; to repeat this very command: --idempotency-key",
                 key.as_str()
             ));
         }
-        let command = Command { method: Method::POST, path, key: Some(&key), body: &body };
+        let is_dry_run = self.dry_run;
+        let command = Command { method: Method::POST, path, key: Some(&key), body: &body, is_dry_run };
         decide(&self.server, context, WRITES, &command).await
     }
 }

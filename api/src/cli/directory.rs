@@ -144,5 +144,6 @@ pub(super) async fn item(command: Item, context: &Context) -> Result<(), Failure
 }
 
 async fn put(server: &Server, context: &Context, path: &str, body: &Value) -> Result<Value, Failure> {
-    decide(server, context, WRITES, &Command { method: Method::PUT, path, key: None, body }).await
+    let command = Command { method: Method::PUT, path, key: None, body, is_dry_run: false };
+    decide(server, context, WRITES, &command).await
 }

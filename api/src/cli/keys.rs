@@ -162,7 +162,7 @@ async fn submit(path: &str, body: &Value, server: &Server, context: &Context) ->
     let key = IdempotencyKey::new(format!("keys-{}", Uuid::new_v4()));
     let key = key.map_err(|error| Failure::new(Exit::Failed, error))?;
     let roles = Roles { writer: true, projector: false, api: false };
-    let command = Command { method: Method::POST, path, key: Some(&key), body };
+    let command = Command { method: Method::POST, path, key: Some(&key), body, is_dry_run: false };
     decide(server, context, roles, &command).await
 }
 

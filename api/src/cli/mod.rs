@@ -10,6 +10,7 @@ mod decode;
 mod demo;
 mod directory;
 mod export;
+mod filters;
 mod health;
 mod import;
 mod init;

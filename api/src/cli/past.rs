@@ -1,6 +1,6 @@
 //! `--as-of` and `--axis`: the past that a command asks about.
 
-use crate::text::segment;
+use super::filters::{Parameter, asked};
 
 /// As of when.
 #[derive(Debug, Clone, clap::Args)]
@@ -16,9 +16,10 @@ pub(super) struct Past {
 impl Past {
     /// The path with the parameters that say so; as it is for the present.
     pub(super) fn path(&self, path: &str) -> String {
-        let parameters = [("as_of", &self.as_of), ("axis", &self.axis)];
-        let given = parameters.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let query: Vec<String> = given.map(|(name, value)| format!("{name}={}", segment(value))).collect();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+        asked(path, self.parameters())
+    }
+
+    pub(super) fn parameters(&self) -> [Parameter<'_>; 2] {
+        [("as_of", self.as_of.as_deref()), ("axis", self.axis.as_deref())]
     }
 }

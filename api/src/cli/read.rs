@@ -1,5 +1,6 @@
 //! Looking at stock and orders; having things done is `act.rs`.
 
+use super::filters::{LevelFilter, MovementFilter, OrderFilter, asked};
 use super::past::Past;
 use super::show::{ORDER, print_order, print_trail, show_list, show_one};
 use super::source::{Server, with_source};
@@ -27,10 +28,15 @@ pub(super) enum Stock {
         server: Server,
     },
     /// List the levels of a site
-    #[command(after_help = "Example: stockledger stock list uk --limit 20")]
+    #[command(after_help = "Examples:
+  stockledger stock list uk --limit 20
+  stockledger stock list uk --available-lt 10 --sort available
+  stockledger stock list uk --as-of 2010-12-01T00:00:00Z --format csv")]
     List {
         /// The site
         site: String,
+        #[command(flatten)]
+        levels: LevelFilter,
         #[command(flatten)]
         past: Past,
         /// At most so many
@@ -40,12 +46,16 @@ pub(super) enum Stock {
         server: Server,
     },
     /// List what moved of one SKU at a site, newest first
-    #[command(after_help = "Example: stockledger stock movements uk 85123A")]
+    #[command(after_help = "Examples:
+  stockledger stock movements uk 85123A
+  stockledger stock movements uk 85123A --reason damaged --from 2010-01-01T00:00:00Z")]
     Movements {
         /// The site
         site: String,
         /// The SKU
         sku: String,
+        #[command(flatten)]
+        movements: MovementFilter,
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -85,10 +95,14 @@ pub(super) enum Order {
         server: Server,
     },
     /// List the orders of a site, newest first
-    #[command(after_help = "Example: stockledger order list uk --limit 20")]
+    #[command(after_help = "Examples:
+  stockledger order list uk --limit 20
+  stockledger order list uk --status refused --sku 85123A")]
     List {
         /// The site
         site: String,
+        #[command(flatten)]
+        orders: OrderFilter,
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -121,12 +135,14 @@ pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failu
         Stock::Show { site, sku, past, server } => {
             show_one(&past.path(&of(&site, &sku)), LEVEL, &server, context).await
         }
-        Stock::List { site, past, limit, server } => {
-            let path = past.path(&format!("/v1/sites/{}/stock", segment(&site)));
+        Stock::List { site, levels, past, limit, server } => {
+            let parameters = levels.parameters().into_iter().chain(past.parameters());
+            let path = asked(&format!("/v1/sites/{}/stock", segment(&site)), parameters);
             show_list(&path, limit, LEVELS, &server, context).await
         }
-        Stock::Movements { site, sku, limit, server } => {
-            show_list(&format!("{}/movements", of(&site, &sku)), limit, MOVEMENTS, &server, context).await
+        Stock::Movements { site, sku, movements, limit, server } => {
+            let path = asked(&format!("{}/movements", of(&site, &sku)), movements.parameters());
+            show_list(&path, limit, MOVEMENTS, &server, context).await
         }
     }
 }
@@ -146,8 +162,9 @@ pub(super) async fn order(command: Order, context: &Context) -> Result<(), Failu
                 with_source(&server, context, async |source| source.list(&path, usize::MAX).await).await?;
             print_trail(context, &trail)
         }
-        Order::List { site, limit, server } => {
-            show_list(&format!("/v1/sites/{}/orders", segment(&site)), limit, &ORDER, &server, context).await
+        Order::List { site, orders, limit, server } => {
+            let path = asked(&format!("/v1/sites/{}/orders", segment(&site)), orders.parameters());
+            show_list(&path, limit, &ORDER, &server, context).await
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) const fn exit_of(code: Code, otherwise: Exit) -> Exit {
         | Code::HoldExists
         | Code::HoldState
         | Code::QuantityLimit => Exit::Refused,
-        Code::ValidationFailed | Code::IdempotencyKeyReused => Exit::Usage,
+        Code::MalformedRequest | Code::ValidationFailed | Code::IdempotencyKeyReused => Exit::Usage,
         _ => otherwise,
     }
 }

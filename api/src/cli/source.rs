@@ -14,6 +14,7 @@ use stockledger_schemas::{IdempotencyKey, Position};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
+use super::filters::asked;
 use super::{Context, Exit, Failure, output, refusal};
 use crate::client::Client;
 use crate::config::Roles;
@@ -98,17 +99,18 @@ impl Source {
     /// Has a command decided, and gives its answer.
     pub(super) async fn decide(&self, command: &Command<'_>) -> Result<Value, Failure> {
         let failed = |error: axum::http::Error| Failure::new(Exit::Failed, error);
-        let Command { method, path, key, body } = command;
+        let Command { method, path, key, body, is_dry_run } = command;
+        let path = asked(path, [("dry_run", is_dry_run.then_some("true"))]);
         match self {
             Self::Remote(client) => {
                 let of_key = |key: &&IdempotencyKey| HeaderValue::try_from(key.as_str());
                 let key = key.as_ref().map(of_key).transpose().map_err(|error| failed(error.into()))?;
                 let headers = key.into_iter().map(|key| (IDEMPOTENCY_KEY, key)).collect();
-                let decided = client.send_json(method.clone(), path, headers, body).await;
+                let decided = client.send_json(method.clone(), &path, headers, body).await;
                 decided.map_err(super::health::client_failure)
             }
             Self::Local(router) => {
-                let request = Request::builder().method(method).uri(*path);
+                let request = Request::builder().method(method).uri(path);
                 let request = match key {
                     Some(key) => request.header(IDEMPOTENCY_KEY, key.as_str()),
                     None => request,
@@ -154,6 +156,8 @@ pub(super) struct Command<'a> {
     /// Nothing for what is idempotent by itself.
     pub(super) key: Option<&'a IdempotencyKey>,
     pub(super) body: &'a Value,
+    /// Whether it is only asked what would come of it.
+    pub(super) is_dry_run: bool,
 }
 
 /// Has a command decided by the server or, without one, by a node of this process with these roles, in the local data
@@ -177,6 +181,9 @@ async fn decide_on(node: &Node, command: &Command<'_>) -> Result<Value, Failure>
     let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
     ledger.led().await.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
     let answer = Source::Local(http::router(node.app_for_itself())).decide(command).await?;
+    if command.is_dry_run {
+        return Ok(answer);
+    }
     let position = answer.get("position").and_then(Value::as_str).and_then(|text| text.parse().ok());
     if let (Some(Position { partition, seq }), Some(progress)) = (position, node.progress()) {
         let deadline = Instant::now() + LEVEL_WITHIN;
