@@ -15,6 +15,7 @@ use super::{Context, Exit, Failure};
 use crate::config::Roles;
 use crate::http;
 use crate::node::Node;
+use crate::setup::Code;
 use crate::text::segment;
 
 /// How long the read tables of the local data directory are given to take in what was decided.
@@ -297,7 +298,7 @@ async fn send_here(
 
 async fn decide_on(node: &Node, path: &str, key: &IdempotencyKey, body: &Value) -> Result<Value, Failure> {
     let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
-    ledger.led().await.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
+    ledger.led().await.map_err(|error| Failure::refused(Code::PartitionHalted, error))?;
     let answer = Source::Local(http::router(node.app_for_itself())).post(path, key, body).await?;
     let position = answer.get("position").and_then(Value::as_str).and_then(|text| text.parse().ok());
     if let (Some(Position { partition, seq }), Some(progress)) = (position, node.progress()) {

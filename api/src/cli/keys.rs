@@ -15,6 +15,7 @@ use crate::config::Roles;
 use crate::http;
 use crate::keys::{self, Listed, Token};
 use crate::node::Node;
+use crate::setup::Code;
 use crate::storage::{self, Access};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -170,7 +171,7 @@ async fn submit(path: &str, body: &Value, server: &Server, context: &Context) ->
 
 async fn submit_to(node: &Node, path: &str, key: &IdempotencyKey, body: &Value) -> Result<Value, Failure> {
     let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
-    ledger.led().await.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
+    ledger.led().await.map_err(|error| Failure::refused(Code::PartitionHalted, error))?;
     Source::Local(http::router(node.app_for_itself())).post(path, key, body).await
 }
 
