@@ -7,7 +7,7 @@ use stockledger_projections::Halted;
 use stockledger_projections::store;
 use stockledger_writer::{OpenError, genesis, snapshot};
 
-use crate::storage;
+use crate::{keys, storage};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
@@ -85,6 +85,10 @@ codes! {
     ArchiveUnusable = "archive-unusable",
     /// Others could reach a service that asks nobody who they are.
     InsecureListen = "insecure-listen",
+    /// This program was built without TLS and logins for Kafka.
+    NoKafkaTls = "no-kafka-tls",
+    /// A certificate or a key for HTTP cannot be used.
+    TlsUnusable = "tls-unusable",
 }
 
 /// Why an error is one of set-up: all its codes, or none if it is of another kind.
@@ -207,6 +211,17 @@ impl Refused for key::Error {
             Self::File { .. } | Self::Random(_) => Vec::new(),
             Self::Exposed(_) | Self::Malformed(_) => vec![Code::AuditKey],
             Self::ForeignLedger { .. } => vec![Code::OtherLedger],
+        }
+    }
+}
+
+impl Refused for keys::ScanError {
+    fn codes(&self) -> Vec<Code> {
+        match self {
+            Self::Log(error) => error.codes(),
+            Self::Silent(_) => Vec::new(),
+            Self::Halted(halt) if halt.reason.is_newer() => vec![Code::NewerFormat],
+            Self::Halted(_) => vec![Code::PartitionHalted],
         }
     }
 }

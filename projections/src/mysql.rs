@@ -13,6 +13,7 @@ mod failure;
 mod flavor;
 mod lease;
 mod login;
+mod outage;
 mod schema;
 mod snapshot;
 mod statements;

@@ -230,7 +230,7 @@ impl From<crate::config::Error> for Failure {
     fn from(error: crate::config::Error) -> Self {
         match &error {
             crate::config::Error::Insecure { .. } => Self::refused(Code::InsecureListen, error),
-            crate::config::Error::NoKafkaTls(_) => Self::new(Exit::UnsafeSetup, error),
+            crate::config::Error::NoKafkaTls(_) => Self::refused(Code::NoKafkaTls, error),
             _ => Self::new(Exit::Usage, error),
         }
     }
@@ -238,14 +238,14 @@ impl From<crate::config::Error> for Failure {
 
 impl From<crate::keys::ScanError> for Failure {
     fn from(error: crate::keys::ScanError) -> Self {
-        let exit = if error.is_passing() { Exit::NotReady } else { Exit::UnsafeSetup };
-        Self::new(exit, error)
+        let otherwise = if error.is_passing() { Exit::NotReady } else { Exit::Failed };
+        Self::of_setup(error, otherwise)
     }
 }
 
 impl From<crate::tls::Error> for Failure {
     fn from(error: crate::tls::Error) -> Self {
-        Self::new(Exit::UnsafeSetup, error)
+        Self::refused(Code::TlsUnusable, error)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::http::headers::IDEMPOTENCY_KEY;
 use crate::http::{self, Code};
 use crate::keys::{InvalidToken, Token};
 use crate::node::Node;
+use crate::setup;
 
 /// How long the read tables of the local data directory are given to take in what was decided.
 const LEVEL_WITHIN: Duration = Duration::from_secs(10);
@@ -179,7 +180,7 @@ pub(super) async fn decide(
 
 async fn decide_on(node: &Node, command: &Command<'_>) -> Result<Value, Failure> {
     let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
-    ledger.led().await.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
+    ledger.led().await.map_err(|error| Failure::refused(setup::Code::PartitionHalted, error))?;
     let answer = Source::Local(http::router(node.app_for_itself())).decide(command).await?;
     if command.is_dry_run {
         return Ok(answer);

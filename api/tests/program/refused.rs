@@ -245,6 +245,7 @@ async fn a_ledger_with_a_damaged_record_takes_no_import() {
     let invoices = concat!(env!("CARGO_MANIFEST_DIR"), "/data/online-retail-2009-12.csv.gz");
     let import = ["import", "--from", "online-retail", invoices, "--data-dir", text(ledger.0.path())];
     refused(&import, &["partition-halted"]).await;
+    refused(&["keys", "list", "--data-dir", text(ledger.0.path())], &["partition-halted"]).await;
 }
 
 /// What stands in the document is what is printed, and every code has a test that meets it.

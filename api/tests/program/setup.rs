@@ -51,6 +51,15 @@ async fn an_address_that_others_can_reach_is_refused_unless_they_may() {
     }
 }
 
+/// The program that tests run is built without TLS for Kafka, unless its feature is asked for.
+#[cfg(not(feature = "kafka-tls"))]
+#[tokio::test]
+async fn a_protected_kafka_takes_a_program_that_was_built_for_it() {
+    let log = ["--log", "kafka://broker.example:9093/stockledger", "--kafka-security", "sasl_ssl"];
+    let said = refused(&[&["tail"][..], &log].concat(), &["no-kafka-tls"]).await;
+    assert!(said.contains("--features kafka-tls"), "{said}");
+}
+
 #[tokio::test]
 async fn settings_say_where_they_come_from() {
     let directory = tempfile::tempdir().unwrap();

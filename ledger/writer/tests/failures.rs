@@ -381,6 +381,21 @@ async fn an_acknowledged_record_that_does_not_come_back_raises_an_alarm() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_is_not_answered_from_a_record_that_took_the_place_of_another() {
+    let shop = Shop::open().await;
+    shop.receive(1, "before").await;
+    let end = shop.log.bounds(0).await.unwrap().end;
+    let before = shop.log.fetch(0, end - 1).await.unwrap().unwrap();
+    shop.receive(5, "replaced").await;
+    shop.faults.cut_off(0, end);
+    shop.faults.land(0, Entry::new(before.key, before.value));
+    let Err(CommandError::Internal(reason)) = shop.ask(receive(5), "replaced").await else {
+        panic!("answered from another record")
+    };
+    assert!(reason.contains("history was changed"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_tail_verifier_is_content_with_an_honest_log() {
     let shop = Shop::open_with(|options| Options { verify_tail: true, ..options }).await;
     for number in 0..300 {

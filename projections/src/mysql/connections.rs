@@ -22,6 +22,7 @@ use super::address::{Address, SslMode};
 use super::failure::{Described, Kind, failed, kind, timed_out};
 use super::lease::{Lease, Shelf};
 use super::login;
+use super::outage::{self, Outage};
 use crate::dialect::SHAPES;
 use crate::store::Error;
 use crate::table::TABLES;
@@ -84,17 +85,23 @@ pub(super) struct Connections {
     places: Arc<Semaphore>,
     address: Address,
     purpose: Purpose,
+    outage: Arc<Outage>,
 }
 
 impl Connections {
     /// A pool that makes its connections when they are needed.
     pub(super) fn new(address: &Address, purpose: Purpose) -> Self {
         let places = Arc::new(Semaphore::new(purpose.connections_max().into()));
-        Self { shelf: Arc::new(Shelf::empty()), places, address: address.clone(), purpose }
+        let (shelf, outage) = (Arc::new(Shelf::empty()), Arc::default());
+        Self { shelf, places, address: address.clone(), purpose, outage }
     }
 
     /// A connection in a transaction that has just begun, which is not settled. Dropping it ends the transaction.
+    /// Readers of a server that was away a moment ago are refused at once.
     pub(super) async fn begin(&self, operation: &'static str) -> Result<Lease, Error> {
+        if let Some(lasted) = self.outage.lasted() {
+            return Err(self.away(operation, lasted));
+        }
         let mut place = self.place(operation).await?;
         let deadline = Instant::now() + BEGIN_TIMEOUT;
         let mut answer_timeout = IDLE_ANSWER_TIMEOUT;
@@ -114,6 +121,7 @@ impl Connections {
             let kept = lease.into_place();
             let (Some(kept), Kind::Lost) = (kept, kind(&error)) else { return Err(failed(operation)(error)) };
             if Instant::now() >= deadline {
+                self.note_outage();
                 return Err(failed(operation)(error));
             }
             place = kept;
@@ -160,20 +168,29 @@ impl Connections {
         let connection = match self.shelf.take() {
             Some(connection) => connection,
             None => {
-                let fresh = timeout_at(deadline, self.fresh()).await;
-                fresh
-                    .unwrap_or_else(|_| Err(timed_out()))
-                    .map_err(|error| login::failed(&self.address, operation, error))?
+                let made = timeout_at(deadline, fresh(&self.address, self.purpose)).await;
+                made.unwrap_or_else(|_| Err(timed_out())).map_err(|error| {
+                    if kind(&error) == Kind::Lost {
+                        self.note_outage();
+                    }
+                    login::failed(&self.address, operation, error)
+                })?
             }
         };
         Ok(Lease::new(connection, place, Arc::clone(&self.shelf)))
     }
 
-    async fn fresh(&self) -> Result<MySqlConnection, sqlx::Error> {
-        let mut connection = options(&self.address).connect().await?;
-        sqlx::raw_sql(SESSION).execute(&mut connection).await?;
-        sqlx::raw_sql(self.purpose.isolation()).execute(&mut connection).await?;
-        Ok(connection)
+    /// Writers go on asking: what they have at hand is worth more than the wait.
+    fn note_outage(&self) {
+        if self.purpose == Purpose::Read {
+            outage::note(&self.outage, &self.address, self.purpose, &self.shelf);
+        }
+    }
+
+    fn away(&self, operation: &'static str, lasted: Duration) -> Error {
+        let (server, seconds) = (self.address.place(), lasted.as_secs());
+        let what = format!("the server at {server} has not answered for {seconds} s, and is looked for");
+        Error::Unavailable { operation, source: Box::new(Described::new(what)) }
     }
 
     /// Closes what is idle; whoever waits for a connection is refused, and those who have one may finish, within reason.
@@ -185,6 +202,14 @@ impl Connections {
         }
         self.places.close();
     }
+}
+
+/// A connection that is ready for its purpose.
+pub(super) async fn fresh(address: &Address, purpose: Purpose) -> Result<MySqlConnection, sqlx::Error> {
+    let mut connection = options(address).connect().await?;
+    sqlx::raw_sql(SESSION).execute(&mut connection).await?;
+    sqlx::raw_sql(purpose.isolation()).execute(&mut connection).await?;
+    Ok(connection)
 }
 
 /// A first connection, with every way in which a login can fail told apart.

@@ -50,7 +50,7 @@ impl Shelf {
         self.with(|idle| idle.as_mut().and_then(Vec::pop)).map(|idle| idle.connection)
     }
 
-    fn put(&self, connection: MySqlConnection) {
+    pub(super) fn put(&self, connection: MySqlConnection) {
         let idle = Idle { connection, since: Instant::now() };
         let old = self.with(|shelf| match shelf {
             Some(shelf) => {

@@ -88,7 +88,8 @@ impl Writer {
         let offset = self.confirmed.offsets.offset_of(seq);
         self.preparing += 1;
         tokio::spawn(async move {
-            let reading = async move { read_decision(log.as_ref(), partition, offset).await };
+            let position = Position::new(partition, seq);
+            let reading = async move { read_decision(log.as_ref(), position, offset).await };
             let failed = match sheltered(reading).await {
                 Ok(decision) => {
                     pending.prepared.order = order_after(&decision).map(|order| (order, seq));
@@ -316,7 +317,7 @@ async fn answer_all_from_log(
     offset: Option<u64>,
     callers: Vec<(Option<Hash>, Caller)>,
 ) {
-    let read = read_decision(log.as_ref(), position.partition, offset).await.map(Arc::new);
+    let read = read_decision(log.as_ref(), position, offset).await.map(Arc::new);
     // The decision stands, whatever it is: nobody may hear that nothing was written.
     let read = read.map_err(|error| match error {
         CommandError::NotApplied(_) => CommandError::OutcomeUnknown,
@@ -338,15 +339,25 @@ async fn answer_all_from_log(
     }
 }
 
+/// A decision where it is known to stand. Hashes of all of them would take too much memory to be kept, so a record that was
+/// replaced by another of the same seq is found by whoever reads the whole log, and not here.
 async fn read_decision(
     log: &dyn Log,
-    partition: PartitionId,
+    position: Position,
     offset: Option<u64>,
 ) -> Result<Decision, CommandError> {
     let offset = offset.ok_or_else(|| CommandError::Internal("a decision has no offset".to_owned()))?;
-    let record = log.fetch(partition.0, offset).await.ok().flatten().ok_or_else(unreadable)?;
-    decision_in(&record.value)
-        .ok_or_else(|| CommandError::Internal(format!("offset {offset} holds no decision")))
+    let record = log.fetch(position.partition.0, offset).await.ok().flatten().ok_or_else(unreadable)?;
+    let changed = |found: &str| {
+        CommandError::Internal(format!(
+            "decision {position} stood at offset {offset}, where {found} stands now: history was changed"
+        ))
+    };
+    match decision_in(&record.value) {
+        Some(decision) if decision.seq == position.seq => Ok(decision),
+        Some(other) => Err(changed(&format!("decision {}", other.seq))),
+        None => Err(changed("no decision")),
+    }
 }
 
 fn decision_in(bytes: &[u8]) -> Option<Decision> {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::database::{Database, MARIADB, MYSQL};
 use super::faults::{
     FIRST, add_orders, assert_exact, begin, behind_proxy, busy_ledger, checkpoint, commit, found, run, stock,
+    until_read,
 };
 use crate::common::{DEADLINE, Running, deadline};
 
@@ -32,11 +33,15 @@ async fn a_host_that_vanished_without_a_word_is_reported_quickly(variable: &str)
     let error = store.snapshot().await.err().unwrap();
     assert!(error.is_retryable(), "{error:?}");
     assert!(began.elapsed() < VANISHED_SOON, "{:?}", began.elapsed());
+    // The next one is not kept waiting for what is known.
+    let error = stockledger_log::Causes(&store.snapshot().await.err().unwrap()).to_string();
+    assert!(error.contains("has not answered for") && error.contains("is looked for"), "{error}");
     let began = Instant::now();
     let error = commit(&store, 2, 1, &stock("A", 7)).await.unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
     assert!(began.elapsed() < VANISHED_SOON, "{:?}", began.elapsed());
     proxy.speak_to_newcomers();
+    until_read(&store).await;
     assert_eq!(found(&store).await, checkpoint(2, 1));
     assert_eq!(commit(&store, 2, 1, &stock("A", 7)).await.unwrap(), Commit::Committed);
 }

@@ -69,6 +69,15 @@ pub(super) async fn found(store: &dyn Store) -> Checkpoint {
     read::checkpoint(&mut *snapshot, FIRST, P0).await.unwrap().unwrap()
 }
 
+/// Waits until the store has found its server again.
+pub(super) async fn until_read(store: &dyn Store) {
+    let deadline = Instant::now() + DEADLINE;
+    while let Err(error) = store.snapshot().await {
+        assert!(Instant::now() < deadline, "{error:?}");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A store behind a proxy. The login by TLS before it lets the server remember the password, which it then takes without.
 pub(super) async fn behind_proxy(database: &Database) -> (Proxy, MysqlStore) {
     begin(&database.store().await).await;
@@ -135,6 +144,7 @@ async fn a_server_that_is_gone_is_reported_and_used_again(variable: &str) {
     assert!(error.is_retryable() && format!("{error:?}").contains(&proxy.port.to_string()), "{error:?}");
     assert!(began.elapsed() < 2 * QUICKLY, "{:?}", began.elapsed());
     proxy.appear().await;
+    until_read(&store).await;
     assert_eq!(found(&store).await, checkpoint(2, 1));
     assert_eq!(commit(&store, 2, 1, &stock("A", 7)).await.unwrap(), Commit::Committed);
 }
