@@ -10,7 +10,7 @@ async fn look_up(browser: &Browser) {
     browser.follow("On hand").await;
     browser.fill("SKU begins with", "MU").await;
     browser.press("Show").await;
-    browser.reads(&["MUG Coffee mug 1,198", "1 items shown"]).await;
+    browser.reads(&["MUG Coffee mug 1,198", "1 item shown"]).await;
     browser.follow("MUG").await;
     browser.reads(&["Why it is 1,198", "All movements add up", "3 damaged"]).await;
     browser.go("/ui/sites/uk/stock?as_of=2000-01-01T00%3A00").await;
@@ -132,7 +132,7 @@ async fn going_back_and_pressing_again_is_not_done_twice() {
     browser.run(twice).await;
     browser.reads(&["Stock received at position", "JAM +5 5 5"]).await;
     browser.go("/ui/events?sku=JAM").await;
-    browser.reads(&["1 decisions shown"]).await;
+    browser.reads(&["1 decision shown"]).await;
     browser.back().await;
     browser.reads(&["JAM +5 5 5"]).await;
     browser.close().await;
