@@ -6,6 +6,7 @@
 //! `sim` runs the simulation, `readme` runs what the README tells people to run, `services` starts and stops the real
 //! servers that tests need, `chaos` kills them under load, `guard` cleans up after a task. Nothing here is shipped.
 
+mod browser;
 mod chaos;
 mod describe;
 mod fuzz;

@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result, anyhow};
 
+use crate::browser;
 use crate::report::say;
 use crate::services::{self, Kind, PROGRAM_VARIABLE, Running, ensure_kcat, ensure_promtool};
 
@@ -13,8 +14,15 @@ use crate::services::{self, Kind, PROGRAM_VARIABLE, Running, ensure_kcat, ensure
 /// they start.
 #[derive(Default)]
 pub(crate) struct Servers {
-    starting: Option<JoinHandle<Result<Running<'static>>>>,
-    running: Option<Running<'static>>,
+    starting: Option<JoinHandle<Result<Ready>>>,
+    running: Option<Ready>,
+}
+
+/// What was started, and what was fetched beside it.
+struct Ready {
+    servers: Running<'static>,
+    /// Where axe-core is.
+    axe: String,
 }
 
 impl Servers {
@@ -23,7 +31,8 @@ impl Servers {
         let start = || {
             ensure_kcat()?;
             ensure_promtool()?;
-            Running::start(root, &Kind::ALL)
+            let axe = browser::prepare(root)?;
+            Ok(Ready { servers: Running::start(root, &Kind::ALL)?, axe })
         };
         Self { starting: Some(thread::spawn(start)), running: None }
     }
@@ -37,12 +46,13 @@ impl Servers {
     /// Waits until all answer and returns the variables that tell tests where.
     pub(crate) fn environment(&mut self) -> Result<Vec<(&'static str, String)>> {
         self.wait()?;
-        let Some(running) = &self.running else {
+        let Some(Ready { servers, axe }) = &self.running else {
             return Ok(vec![]);
         };
-        let address = |kind: Kind| Ok((kind.variable(), running.address(kind)?.to_owned()));
+        let address = |kind: Kind| Ok((kind.variable(), servers.address(kind)?.to_owned()));
         let mut variables: Vec<_> = Kind::ALL.into_iter().map(address).collect::<Result<_>>()?;
         variables.push((PROGRAM_VARIABLE, services::program()?));
+        variables.push((browser::AXE_VARIABLE, axe.clone()));
         Ok(variables)
     }
 
@@ -65,7 +75,7 @@ impl Drop for Servers {
     }
 }
 
-fn joined(starting: JoinHandle<Result<Running<'static>>>) -> Result<Running<'static>> {
+fn joined(starting: JoinHandle<Result<Ready>>) -> Result<Ready> {
     starting.join().map_err(|_| anyhow!("the thread that starts servers panicked"))?
 }
 

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every proof of the project, cheapest first, up to the first that fails.
 //!
 //! Tests run in the release profile: they are faster there, overflow checks stay on, and the same build then serves the
-//! README commands. Those in modules called `on_servers` need real servers, which start beside the steps before.
+//! README commands. Those in modules called `on_servers` need real servers, which start beside the steps
+//! before; those in modules called `in_browser` need a browser, which is installed there too.
 
 use std::path::Path;
 use std::time::Instant;
@@ -13,8 +14,9 @@ use crate::run::{FEATURES, cargo, to_success};
 use crate::servers::Servers;
 use crate::{chaos, describe, readme, services, sim, supply, tidy};
 
-/// The name of the modules of tests that need a server.
+/// The names of the modules of tests that need a server, or a browser.
 const SERVER_TESTS: &str = "on_servers";
+const BROWSER_TESTS: &str = "in_browser";
 
 struct Project {
     root: &'static Path,
@@ -96,8 +98,8 @@ fn tests(project: &mut Project) -> Result<()> {
     let mut test =
         cargo(project.root, &["test", "--release", "--workspace", "--features", FEATURES, "--no-fail-fast"]);
     if project.quick {
-        say(&format!("tests in modules called `{SERVER_TESTS}`: left out by --quick"));
-        return to_success(test.args(["--", "--skip", SERVER_TESTS]));
+        say(&format!("tests in modules called `{SERVER_TESTS}` or `{BROWSER_TESTS}`: left out by --quick"));
+        return to_success(test.args(["--", "--skip", SERVER_TESTS, "--skip", BROWSER_TESTS]));
     }
     // What compiles meanwhile needs no server yet.
     to_success(&mut cargo(

@@ -39,6 +39,7 @@ impl Feeds {
             let others = parameters.iter().filter(|(other, _)| *other != name).copied();
             address(path, &others.chain([(name, value)]).collect::<Vec<_>>())
         };
+        let of_what = if count == 1 { of_what.trim_end_matches('s') } else { of_what };
         Self {
             shown: format!("{} {of_what} shown", Number::of(count)),
             csv: with("format", "csv"),

@@ -2,7 +2,7 @@
 //!
 //! Three ways, in this order: an address given in the environment wins and nothing is started; where Docker answers and has
 //! the image, a container; else a process of a published package, unpacked below `target/services/`. The system stays as it
-//! is, but for Java, Maven, kcat and promtool, which are installed where that is possible. Each server listens on a free loopback port.
+//! is, but for Java, Maven, kcat, promtool, npm and a browser, which are installed where that is possible. Each server listens on a free loopback port.
 //!
 //! Every server goes on until `down`, or until the test run that started it ends. Tests of faults kill servers of their own, see
 //! `fault`; no other test may use these, and one such test at a time uses each.
@@ -40,7 +40,7 @@ use member::Member;
 pub(crate) use ports::Ports;
 pub(crate) use state::Detour;
 use state::{Service, State};
-pub(crate) use tools::{ensure_kcat, ensure_npm, ensure_promtool};
+pub(crate) use tools::{ensure_browser, ensure_kcat, ensure_npm, ensure_promtool};
 
 /// How long a server may take until it answers. On a machine that is busy with tests, three brokers need most of it.
 const START_TIME_MAX: Duration = Duration::from_secs(180);

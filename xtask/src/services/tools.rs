@@ -52,6 +52,12 @@ pub(crate) fn ensure_promtool() -> Result<()> {
     if is_there("promtool") { Ok(()) } else { install("prometheus") }
 }
 
+/// Makes sure that there is a browser that a program can steer, for the tests of the dashboard.
+pub(crate) fn ensure_browser() -> Result<()> {
+    // The one depends on the other.
+    if is_there("chromedriver") { Ok(()) } else { install("chromium-driver") }
+}
+
 /// Makes sure that there are Node.js and npm.
 pub(crate) fn ensure_npm() -> Result<()> {
     if is_there("npm") { Ok(()) } else { install("npm") }

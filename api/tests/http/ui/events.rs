@@ -64,9 +64,9 @@ async fn filters_find_what_somebody_looks_for() {
         .expect(409);
     level(&service).await;
     for (query, count, says) in [
-        ("?sku=MUG", 3, "Out of stock o-2 uk local"),
-        ("?sku=CUP&order=&site=&type=", 1, "Stock received CUP uk local"),
-        ("?order=o%2F1", 1, "Order placed o/1 uk local"),
+        ("?sku=MUG", 3, "o-2 uk local"),
+        ("?sku=CUP&order=&site=&type=", 1, "CUP uk local"),
+        ("?order=o%2F1", 1, "o/1 uk local"),
         ("?type=out_of_stock", 1, "Out of stock"),
         ("?site=nowhere", 0, "There is no such decision."),
     ] {

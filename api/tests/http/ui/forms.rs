@@ -9,6 +9,9 @@ use crate::keys::Guarded;
 use crate::support::{Answer, Service, options, send};
 use crate::ui::{assert_page, assert_says, browse};
 
+/// The fields of a form.
+type Sent<'a> = &'a [(&'a str, &'a str)];
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn form(path: &str, fields: &[(&str, &str)]) -> Request<Body> {
@@ -190,7 +193,7 @@ async fn a_refusal_says_what_is_short_and_keeps_what_was_filled_in() {
 #[tokio::test]
 async fn what_is_not_valid_is_said_beside_its_field() {
     let service = Service::start().await;
-    let cases: [(&str, &[(&str, &str)], &str, &str); 7] = [
+    let cases: [(&str, Sent<'_>, &str, &str); 7] = [
         (
             "/ui/sites/uk/receive",
             &[("lines-2-sku", "A"), ("lines-2-quantity", "a dozen")],

@@ -1,0 +1,94 @@
+//! Whether a page keeps anybody out: axe-core looks at each, in both themes, at the width of a desk and of a phone.
+//!
+//! Nothing may stand beyond the edge of the page either, which a phone would have to be moved to see.
+
+use serde_json::Value;
+
+use crate::browser::{Browser, Scripts};
+use crate::place::Place;
+
+/// Where axe-core is, of which `cargo xtask test` says so.
+const AXE: &str = "STOCKLEDGER_TEST_AXE";
+const WIDTHS: [u32; 2] = [1280, 390];
+
+const PAGES: [&str; 29] = [
+    "/ui",
+    "/ui/sites",
+    "/ui/items",
+    "/ui/items/MUG",
+    "/ui/sites/uk/stock",
+    "/ui/sites/uk/stock?sku=none",
+    "/ui/sites/uk/stock/MUG",
+    "/ui/sites/uk/orders",
+    "/ui/sites/uk/orders/o-1",
+    "/ui/sites/uk/orders/o-2",
+    "/ui/open-site",
+    "/ui/register-item",
+    "/ui/sites/uk/receive",
+    "/ui/sites/uk/adjust",
+    "/ui/sites/uk/count",
+    "/ui/sites/uk/hold",
+    "/ui/sites/uk/release",
+    "/ui/sites/uk/place-order",
+    "/ui/sites/uk/orders/o-1/ship",
+    "/ui/sites/uk/orders/o-1/return",
+    "/ui/sites/uk/orders/o-1/cancel",
+    "/ui/events",
+    "/ui/events/0.1",
+    "/ui/projections",
+    "/ui/projections/rebuild",
+    "/ui/audit",
+    "/ui/account",
+    "/ui/sign-in",
+    "/ui/sites/nowhere/stock",
+];
+
+/// What axe finds on the page, in words.
+async fn violations(browser: &Browser, axe: &str) -> Vec<String> {
+    let run = "return axe.run(document, { resultTypes: ['violations'] }).then(found => found.violations.map(one => \
+               one.id + ': ' + one.nodes.map(node => node.target.join(' ') + ' ' + node.failureSummary).join('; ')))";
+    let found = browser.run(&format!("{axe};\n{run}")).await;
+    found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+}
+
+/// What stands beyond the right edge of the page and cannot be scrolled to within a part of it.
+async fn beyond_the_edge(browser: &Browser) -> Value {
+    browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await
+}
+
+async fn look_at_all(theme: &str) {
+    let axe = std::env::var(AXE).unwrap_or_else(|_| {
+        panic!("{AXE} is not set: run `cargo xtask test`, or name a file axe.min.js of the package axe-core")
+    });
+    let axe = std::fs::read_to_string(axe).unwrap();
+    let place = Place::open().await;
+    let browser = Browser::open(&place.url, Scripts::Run).await;
+    browser.go("/ui/account").await;
+    browser.press(theme).await;
+    let mut found = Vec::new();
+    for page in PAGES {
+        browser.go(page).await;
+        for width in WIDTHS {
+            browser.resize(width).await;
+            found.extend(
+                violations(&browser, &axe).await.iter().map(|one| format!("{page} at {width}: {one}")),
+            );
+            let beyond = beyond_the_edge(&browser).await;
+            if beyond != 0 {
+                found.push(format!("{page} at {width}: {beyond} pixels are beyond the edge"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn no_page_keeps_anybody_out_in_the_light() {
+    look_at_all("Light").await;
+}
+
+#[tokio::test]
+async fn no_page_keeps_anybody_out_in_the_dark() {
+    look_at_all("Dark").await;
+}
