@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::Answer;
 
 /// Headers that mean something to programs: they are there only where the description says so.
-const MEANT: [&str; 7] = [
+const MEANT: [&str; 8] = [
     "Ledger-Position",
+    "ETag",
     "Idempotency-Replayed",
     "Location",
     "Retry-After",

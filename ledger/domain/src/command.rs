@@ -3,10 +3,12 @@
 //! A [`Command`] is well formed by its types; [`Checked`] adds what the types cannot say. Only a checked command can be
 //! decided, and what is not well formed never reaches the log.
 
+mod basis;
 mod check;
 mod fingerprint;
 pub mod reason;
 
+pub use basis::{Basis, NoSubject, Subject};
 pub(crate) use check::RETURN_HOLD_PREFIX;
 use serde::{Deserialize, Serialize};
 use stockledger_schemas::{
@@ -346,4 +348,5 @@ pub struct Checked {
     scope: Scope,
     command: Command,
     context: Context,
+    basis: Option<Basis>,
 }

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use stockledger_chain::{Verdict, admit};
 use stockledger_domain::{Change, Moment, Undecidable, apply, decide, open_here};
 use stockledger_rules::{Rule, keeps};
-use stockledger_schemas::{Actor, Context, Decision, Event, Position, Scope, SiteId, Timestamp, envelope};
+use stockledger_schemas::{
+    Actor, Context, Decision, Event, PartitionId, Position, Scope, SiteId, Timestamp, envelope,
+};
 
 use super::flight::InFlight;
 use super::{Pending, Work, Writer};
@@ -48,6 +50,10 @@ impl Writer {
                 let (context, event) = *happened;
                 self.record(pending, now, context, event)
             }
+            Err(error @ CommandError::Changed { .. }) => {
+                self.refuse_when_certain(pending, error);
+                None
+            }
             Err(error) => {
                 self.open_keys.answer(pending, Err(error));
                 None
@@ -74,7 +80,10 @@ impl Writer {
         let event = match decide(&self.ahead.domain, command, &moment) {
             Ok(Change::Event(event)) => event,
             Ok(Change::Nothing { since }) => return Ok(Decided::AlreadySo(since)),
-            Err(rejection) => rejection.into_event(command.command()).map_err(never_logged)?,
+            Err(rejection) => {
+                let never_logged = |undecidable| never_logged(self.partition, undecidable);
+                rejection.into_event(command.command()).map_err(never_logged)?
+            }
         };
         Ok(Decided::Event(Box::new((command.context().clone(), event))))
     }
@@ -140,8 +149,11 @@ impl Writer {
 }
 
 /// What cannot be decided here. The edge and the steps before this one leave none of these over.
-fn never_logged(undecidable: Undecidable) -> CommandError {
+fn never_logged(partition: PartitionId, undecidable: Undecidable) -> CommandError {
     match undecidable {
+        Undecidable::Changed { last } => {
+            CommandError::Changed { last: last.map(|seq| Position::new(partition, seq)) }
+        }
         Undecidable::CountBases(invalid) => CommandError::Invalid(invalid),
         other => CommandError::Internal(other.to_string()),
     }

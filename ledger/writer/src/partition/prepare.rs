@@ -38,6 +38,8 @@ pub(super) struct Awaiting {
 enum AwaitingWork {
     /// Answer with the decision at the seq.
     Answer,
+    /// Answer that nothing was written, because of the decision at the seq.
+    Refuse(CommandError),
     /// Sum up what moved up to the seq.
     Count(CountScan),
 }
@@ -161,6 +163,25 @@ impl Writer {
         self.start_awaiting();
     }
 
+    /// Answers that what a command is based on has changed, as soon as it is certain that it has: the decision that
+    /// changed it may be in flight, and never happen. A closed order that was read again for the command is dropped; no
+    /// decision follows that would do it.
+    pub(super) fn refuse_when_certain(&mut self, pending: Pending, error: CommandError) {
+        if let Work::Command(command) = &pending.work
+            && let (Scope::Site(site), Some(order_id)) = (command.scope(), command.command().order_id())
+            && let Some(site) = self.ahead.domain.sites.get_mut(site)
+        {
+            site.evict_closed(order_id, self.confirmed.chain.seq);
+        }
+        let seq = match &error {
+            CommandError::Changed { last: Some(last) } => last.seq,
+            _ => self.ahead.chain.seq,
+        };
+        self.preparing += 1;
+        self.awaiting.push(Awaiting { seq, pending, work: AwaitingWork::Refuse(error) });
+        self.start_awaiting();
+    }
+
     /// What waited for decisions that were in flight is decided again: those decisions may never have happened.
     pub(super) fn stop_awaiting(&mut self) {
         for awaiting in std::mem::take(&mut self.awaiting) {
@@ -197,6 +218,10 @@ impl Writer {
                 }
                 callers.push((fingerprint, pending.caller));
                 tokio::spawn(answer_all_from_log(log, Position::new(partition, seq), offset, callers));
+            }
+            AwaitingWork::Refuse(error) => {
+                self.preparing -= 1;
+                self.open_keys.answer(pending, Err(error));
             }
             AwaitingWork::Count(mut scan) => {
                 let (done, scans) = (self.prepared_tx.clone(), self.scans.clone());
