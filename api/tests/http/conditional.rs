@@ -192,6 +192,19 @@ async fn a_command_is_based_on_one_thing_that_is_there() {
 }
 
 #[tokio::test]
+async fn a_count_that_expects_another_quantity_is_refused_with_what_is_there() {
+    let service = shop().await;
+    let stale = json!({ "lines": [{ "sku": "A", "counted": 90, "expected_on_hand": 99 }] }).to_string();
+    let refused = service.post_as("k-1", COUNTS, stale.clone()).await.expect(409);
+    assert_eq!(refused.code(), "expected-quantity-stale");
+    assert!(refused.json["detail"].as_str().unwrap().contains("but 100 is there"), "{}", refused.text);
+    let level = json!({ "lines": [{ "sku": "A", "counted": 90, "expected_on_hand": 100 }] });
+    service.post(COUNTS, level.to_string()).await.expect(201);
+    let again = service.post_as("k-1", COUNTS, stale).await.expect(409);
+    assert_eq!(again.header("idempotency-replayed"), "true");
+}
+
+#[tokio::test]
 async fn of_many_that_are_based_on_the_same_one_is_done() {
     let service = shop().await;
     let seen = tag_of(&service, "/v1/sites/uk/stock/A").await;

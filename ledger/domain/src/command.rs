@@ -201,6 +201,9 @@ pub struct CountLine {
     /// The last decision that the person's count includes; what moved after it is kept. Now, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_position: Option<Position>,
+    /// Refuse unless exactly this much is on hand when it is booked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_on_hand: Option<Level>,
 }
 
 /// See [`Command::HoldStock`].

@@ -9,7 +9,7 @@
 //! | `register_item` | never; nothing happens if the item has that description                                    |
 //! | `receive_stock` | `quantity_limit`                                                                           |
 //! | `adjust_stock`  | `expected_quantity_stale`, `insufficient_stock`, `quantity_limit`                          |
-//! | `count_stock`   | `count_superseded`, `insufficient_stock`, `quantity_limit`                                 |
+//! | `count_stock`   | `expected_quantity_stale`, `count_superseded`, `insufficient_stock`, `quantity_limit`      |
 //! | `hold_stock`    | `hold_exists`, `insufficient_stock`                                                        |
 //! | `release_hold`  | `unknown_hold`, `exceeds_hold`                                                             |
 //! | `place_order`   | `order_exists`, `out_of_stock`                                                             |
