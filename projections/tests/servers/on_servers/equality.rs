@@ -10,7 +10,7 @@ use stockledger_projections::views::{AsOf, KnownSite, Page};
 use stockledger_projections::{
     Axis, Balance, Direction, LevelQuery, MovementFilter, MovementKey, OrderFilter, Period, Queries, Store,
 };
-use stockledger_schemas::{Disposition, HoldReason, Position, SiteId};
+use stockledger_schemas::{Disposition, HoldReason, Position, SiteId, Timestamp};
 
 use super::database::{Database, MARIADB, MYSQL};
 use crate::common::{
@@ -127,7 +127,7 @@ async fn filtered_answers(queries: &Queries, site: &KnownSite, answers: &mut Vec
             let query = LevelQuery {
                 sku_prefix: None,
                 on_hand_below: Some(10_001),
-                available_below: sort.map(|_| 10_000),
+                available_below: sort.map(|_| 10_001),
                 sort,
                 is_descending: sort.is_none(),
             };
@@ -163,6 +163,7 @@ async fn filtered_answers(queries: &Queries, site: &KnownSite, answers: &mut Vec
         actor: Some("tester".parse().unwrap()),
         period: Period { axis: Axis::Occurred, from: None, to: head.as_of },
     };
+    let a_while_before = Timestamp::from_micros(head.as_of.unwrap().micros() - 100_000).unwrap();
     let found = queries.movements((site, &id("A")), &filter, Direction::OldestFirst, None, 20).await.unwrap();
     assert!(!found.value.data.is_empty(), "orders are placed everywhere");
     answers.push(json!(found.value.data));
@@ -170,7 +171,7 @@ async fn filtered_answers(queries: &Queries, site: &KnownSite, answers: &mut Vec
         status: None,
         customer: Some("c-1".parse().unwrap()),
         sku: Some(id("A")),
-        period: Period { axis: Axis::Recorded, from: earlier.as_of, to: head.as_of },
+        period: Period { axis: Axis::Recorded, from: Some(a_while_before), to: head.as_of },
     };
     let found = queries.orders(site, &filter, Direction::OldestFirst, None, 20).await.unwrap();
     assert!(!found.value.data.is_empty(), "every order is of that customer");
