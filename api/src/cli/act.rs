@@ -66,7 +66,7 @@ pub(super) enum Stock {
     /// Say what was counted; the difference is booked
     #[command(after_help = "Examples:
   stockledger stock count uk LAMP=7
-  stockledger stock count uk --file shelf.csv --reason cycle_count     (columns sku, counted, at_position)")]
+  stockledger stock count uk --file shelf.csv --reason cycle_count     (columns sku, counted, at_position, expected_on_hand)")]
     Count {
         /// The site
         site: String,
@@ -185,7 +185,8 @@ pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failu
             print_change(context, &answer, &["sku", "delta"])
         }
         Stock::Count { site, lines, said } => {
-            let columns = Columns { quantity: "counted", numbers: &[], words: &["at_position"] };
+            let columns =
+                Columns { quantity: "counted", numbers: &["expected_on_hand"], words: &["at_position"] };
             let body = json!({ "lines": lines.require(columns)? });
             let answer = said.send(context, &at(&site, "counts"), body).await?;
             print_change(context, &answer, &["sku", "counted", "delta"])

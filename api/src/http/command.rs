@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use crate::http::access::{Access, Caller};
 use crate::http::body::{Body, parse};
+use crate::http::conditional::based_on;
 use crate::http::dry_run::{CommandParameters, Purpose};
 use crate::http::headers::{idempotency_key, set_decided};
 use crate::http::patience::Patience;
@@ -156,6 +157,7 @@ pub(super) async fn submit<I: Input>(
     let key = if I::IS_KEYED { Some(idempotency_key(&parts.headers)?) } else { None };
     let body = read_body(app, &parts, body, &["application/json"]).await?;
     let command = checked::<I>(target, &body.bytes, caller.actor())?;
+    let command = based_on(command, &parts.headers)?;
     drop(body);
     let outcome = match purpose {
         Purpose::Decide => ledger.submit(command, key).await,

@@ -10,6 +10,7 @@ use stockledger_schemas::{KeyScope, Name, Reason, Scope, Sku, Unit};
 use crate::http::access::{Access, Routes};
 use crate::http::body::body;
 use crate::http::command::Input;
+use crate::http::conditional::Tag;
 use crate::http::list::{List, ListParameters, Pages, Portion, Wanted};
 use crate::http::problem::{Code, Problem};
 use crate::http::read::{Reader, respond_at};
@@ -74,5 +75,5 @@ async fn show(
 ) -> Result<Response, Problem> {
     let unknown = || Problem::new(Code::UnknownItem, format!("no item {sku} is registered"));
     let answer = reader.0.item(&sku).await?.ok_or_else(unknown)?;
-    respond_at(&answer.at, &answer.value)
+    respond_at(&answer.at, Tag::Body, &answer.value)
 }

@@ -17,6 +17,7 @@ mod audit;
 mod body;
 mod bulk;
 mod command;
+mod conditional;
 mod cursor;
 mod describe;
 mod dry_run;
@@ -278,6 +279,7 @@ pub fn router(app: App) -> Router {
         .guarded(&app)
         .fallback(edge::unknown_route)
         .method_not_allowed_fallback(edge::method_not_allowed)
+        .layer(axum::middleware::from_fn(conditional::conditional))
         .layer(axum::middleware::from_fn(edge::edge))
         .layer(axum::middleware::from_fn_with_state(app.clone(), metrics::measure))
         .with_state(app)

@@ -16,8 +16,9 @@ use crate::http::access::{Access, Routes};
 use crate::http::as_of::{Moment, Occurred, Past};
 use crate::http::body::{body, objects, optional_objects};
 use crate::http::command::Input;
+use crate::http::conditional::Tag;
 use crate::http::problem::{Code, Problem};
-use crate::http::read::{Reader, With, respond, respond_at};
+use crate::http::read::{Reader, With, respond_at, respond_tagged};
 use crate::http::segments::{Parameters, Segments};
 
 pub(super) fn routes() -> Routes {
@@ -139,8 +140,8 @@ async fn show(
         let AsOf { position: as_of_position, as_of, stale } = &at;
         let (as_of_position, as_of, stale) = (*as_of_position, *as_of, stale.as_ref());
         let more = ToldOfOrder { as_of_position, as_of, stale, occurred: past.told() };
-        return respond(Some(at.position), &With { value: &value, more });
+        return respond_tagged(Some(at.position), Tag::Body, &With { value: &value, more });
     }
     let answer = reader.0.order(&known, &order_id).await?.ok_or_else(|| unknown_order(&order_id))?;
-    respond_at(&answer.at, &answer.value)
+    respond_at(&answer.at, Tag::ChangedLastBy(answer.value.position), &answer.value)
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::http::App;
 use crate::http::as_of::Told;
+use crate::http::conditional::{Tag, set_tag};
 use crate::http::headers::{LEDGER_MIN_POSITION, PREFER, set_position};
 use crate::http::problem::{Code, Problem};
 use crate::http::room::Share;
@@ -103,19 +104,42 @@ pub(super) fn wait_of(headers: &HeaderMap) -> Duration {
 
 /// The answer to a read, and the position that it reflects, where it has one.
 pub(super) fn respond<T: Serialize>(position: Option<Position>, value: &T) -> Result<Response, Problem> {
-    let body = serde_json::to_vec(value).map_err(Problem::internal)?;
-    let mut response = Response::new(Body::from(body));
+    let mut response = json(position);
+    *response.body_mut() = Body::from(serde_json::to_vec(value).map_err(Problem::internal)?);
+    Ok(response)
+}
+
+fn json(position: Option<Position>) -> Response {
+    let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(position) = position {
         set_position(headers, position);
     }
+    response
+}
+
+/// The same, and what the answer is told apart by.
+pub(super) fn respond_tagged<T: Serialize>(
+    position: Option<Position>,
+    tag: Tag,
+    value: &T,
+) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(value).map_err(Problem::internal)?;
+    let mut response = json(position);
+    set_tag(response.headers_mut(), tag, &body);
+    *response.body_mut() = Body::from(body);
     Ok(response)
 }
 
 /// The answer to a read of one partition: the value, and whether the tables behind it have stopped.
-pub(super) fn respond_at<T: Serialize>(at: &AsOf, value: &T) -> Result<Response, Problem> {
-    respond(Some(at.position), &With { value, more: Told::of(at, None) })
+pub(super) fn respond_at<T: Serialize>(at: &AsOf, tag: Tag, value: &T) -> Result<Response, Problem> {
+    respond_tagged(Some(at.position), tag_at(at, tag), &With { value, more: Told::of(at, None) })
+}
+
+/// The tag of what is shown: while the tables do not go on, the body says so too.
+pub(super) fn tag_at(at: &AsOf, tag: Tag) -> Tag {
+    if at.stale.is_some() { Tag::Body } else { tag }
 }
 
 /// A value with more members than its own.

@@ -10,6 +10,7 @@ use stockledger_schemas::{KeyScope, Name, Reason, Scope, SiteId};
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::body::body;
 use crate::http::command::Input;
+use crate::http::conditional::Tag;
 use crate::http::list::{List, ListParameters, Pages, Portion, Wanted};
 use crate::http::problem::Problem;
 use crate::http::read::{Reader, respond_at};
@@ -122,5 +123,5 @@ async fn show(
 ) -> Result<Response, Problem> {
     let known = reader.site(&site).await?;
     let answer = reader.0.site_details(&known).await?.ok_or_else(|| Problem::unknown_site(&site))?;
-    respond_at(&answer.at, &answer.value)
+    respond_at(&answer.at, Tag::Body, &answer.value)
 }

@@ -7,9 +7,10 @@ use stockledger_schemas::{KeyScope, OrderStatus, SiteId, Sku};
 
 use crate::http::access::{Access, Routes};
 use crate::http::as_of::{Moment, Past};
+use crate::http::conditional::Tag;
 use crate::http::paths;
 use crate::http::problem::{Code, Problem};
-use crate::http::read::{Reader, With, respond};
+use crate::http::read::{Reader, With, respond_tagged, tag_at};
 use crate::http::segments::{Parameters, Segments};
 
 /// Why it is what it is tells who did it, which is a matter of audit.
@@ -40,12 +41,19 @@ async fn show(
 ) -> Result<Response, Problem> {
     let past = Past::of(as_of, axis)?;
     let known = reader.site(&site).await?;
-    let level = match past {
-        None => reader.0.stock_level(&known, &sku).await?,
-        Some(past) => reader.0.stock_level_then(&known, &sku, past.at(&known)?).await?,
+    let found = match past {
+        None => {
+            let found = reader.0.stock_level_and_change(&known, &sku).await?;
+            found.map(|(level, changed)| (level, Tag::ChangedLastBy(changed)))
+        }
+        Some(past) => {
+            let level = reader.0.stock_level_then(&known, &sku, past.at(&known)?).await?;
+            level.map(|level| (level, Tag::Body))
+        }
     };
-    let level = level.ok_or_else(|| unknown_stock(&site, &sku))?;
-    respond(Some(level.at.position), &With { value: &level, more: past.and_then(Past::told) })
+    let (level, tag) = found.ok_or_else(|| unknown_stock(&site, &sku))?;
+    let tag = tag_at(&level.at, tag);
+    respond_tagged(Some(level.at.position), tag, &With { value: &level, more: past.and_then(Past::told) })
 }
 
 /// Where all is that an explanation shows only the newest or the oldest of.
@@ -73,5 +81,5 @@ async fn explain(
     let open_orders = [OrderStatus::Placed, OrderStatus::PartiallyShipped];
     let open_orders = open_orders.map(|status| paths::orders(&site, status));
     let more = WithLinks { links: Links { movements: paths::movements(&site, &sku), open_orders } };
-    respond(Some(explanation.level.at.position), &With { value: &explanation, more })
+    respond_tagged(Some(explanation.level.at.position), Tag::Body, &With { value: &explanation, more })
 }

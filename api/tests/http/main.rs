@@ -8,6 +8,7 @@ mod support;
 mod audit;
 mod bulk;
 mod commands;
+mod conditional;
 mod connections;
 mod describe;
 mod dry_run;

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::Answer;
 
 /// Headers that mean something to programs: they are there only where the description says so.
-const MEANT: [&str; 8] = [
+const MEANT: [&str; 9] = [
     "Dry-Run",
     "Ledger-Position",
+    "ETag",
     "Idempotency-Replayed",
     "Location",
     "Retry-After",

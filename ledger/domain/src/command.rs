@@ -3,10 +3,12 @@
 //! A [`Command`] is well formed by its types; [`Checked`] adds what the types cannot say. Only a checked command can be
 //! decided, and what is not well formed never reaches the log.
 
+mod basis;
 mod check;
 mod fingerprint;
 pub mod reason;
 
+pub use basis::{Basis, NoSubject, Subject};
 pub(crate) use check::RETURN_HOLD_PREFIX;
 use serde::{Deserialize, Serialize};
 use stockledger_schemas::{
@@ -199,6 +201,9 @@ pub struct CountLine {
     /// The last decision that the person's count includes; what moved after it is kept. Now, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_position: Option<Position>,
+    /// Refuse unless exactly this much is on hand when it is booked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_on_hand: Option<Level>,
 }
 
 /// See [`Command::HoldStock`].
@@ -346,4 +351,5 @@ pub struct Checked {
     scope: Scope,
     command: Command,
     context: Context,
+    basis: Option<Basis>,
 }

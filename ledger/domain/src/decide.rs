@@ -9,7 +9,7 @@
 //! | `register_item` | never; nothing happens if the item has that description                                    |
 //! | `receive_stock` | `quantity_limit`                                                                           |
 //! | `adjust_stock`  | `expected_quantity_stale`, `insufficient_stock`, `quantity_limit`                          |
-//! | `count_stock`   | `count_superseded`, `insufficient_stock`, `quantity_limit`                                 |
+//! | `count_stock`   | `expected_quantity_stale`, `count_superseded`, `insufficient_stock`, `quantity_limit`      |
 //! | `hold_stock`    | `hold_exists`, `insufficient_stock`                                                        |
 //! | `release_hold`  | `unknown_hold`, `exceeds_hold`                                                             |
 //! | `place_order`   | `order_exists`, `out_of_stock`                                                             |
@@ -20,7 +20,8 @@
 //! | `create_key`    | `first_key_not_admin`, `key_exists`                                                        |
 //! | `revoke_key`    | `unknown_key`; nothing happens if the key is revoked                                       |
 //!
-//! Before all of these stands what cannot be decided at all and is never logged: [`Undecidable`]. Of several lines the
+//! Before all of these stands what cannot be decided at all and is never logged: [`Undecidable`], of which a basis that is
+//! gone comes after an unknown site and before all else. Of several lines the
 //! first one that breaks a rule is named; `insufficient_stock` and `out_of_stock` name every line that is short.
 //! Idempotency comes before any decision and is the writer's.
 
@@ -37,7 +38,7 @@ use stockledger_schemas::{
     Disposition, Event, Level, PartitionId, Position, Refusal, Scope, SiteId, Sku, Timestamp,
 };
 
-use crate::command::{Checked, Command, Invalid};
+use crate::command::{Basis, Checked, Command, Invalid, Subject};
 use crate::lines::{Sum, sum_by};
 use crate::state::{Directory, Partition, Site};
 use crate::stock::{Step, Stock};
@@ -89,6 +90,12 @@ pub enum Undecidable {
     /// A count names positions that are not of this partition or not yet reached.
     #[error("the count names positions that this partition does not have")]
     CountBases(Vec<Invalid>),
+    /// Something has changed what the command is based on.
+    #[error("what the command is based on has changed since")]
+    Changed {
+        /// The decision that changed it last; absent if there is no such thing.
+        last: Option<u64>,
+    },
 }
 
 impl Rejection {
@@ -127,6 +134,9 @@ impl From<Undecidable> for Rejection {
 pub fn decide(state: &Partition, command: &Checked, moment: &Moment<'_>) -> Result<Change, Rejection> {
     let directory = || directory_of(state);
     let site = || site_of(state, command.scope());
+    if let (Some(basis), Some(subject)) = (command.basis(), command.command().subject()) {
+        check_basis(site()?, subject, basis, moment.position.partition)?;
+    }
     let event = match command.command() {
         Command::OpenSite(command) => {
             return Ok(directory::open_site(directory()?, state.partitions, command));
@@ -168,6 +178,28 @@ fn site_of<'a>(state: &'a Partition, scope: &Scope) -> Result<&'a Site, Undecida
         Scope::Site(site) => state.sites.get(site).ok_or(Undecidable::UnknownSite),
         Scope::Directory => Err(Undecidable::UnknownSite),
     }
+}
+
+/// An order that nobody accepted has a refusal of its own, which is a fact.
+fn check_basis(
+    site: &Site,
+    subject: Subject<'_>,
+    basis: &Basis,
+    partition: PartitionId,
+) -> Result<(), Undecidable> {
+    let last = match subject {
+        Subject::Stock(sku) => site.stock.get(sku).map(|stock| stock.seq),
+        Subject::Order(order_id) => match site.orders.get(order_id) {
+            Some(resident) => Some(resident.seq),
+            None => return Ok(()),
+        },
+    };
+    let is_as_seen = match (basis, last) {
+        (_, None) => false,
+        (Basis::Existing, Some(_)) => true,
+        (Basis::ChangedLastBy(seen), Some(last)) => seen.contains(&Position::new(partition, last)),
+    };
+    if is_as_seen { Ok(()) } else { Err(Undecidable::Changed { last }) }
 }
 
 /// What tells the lines of a command apart.

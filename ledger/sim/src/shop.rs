@@ -126,7 +126,9 @@ fn adjust(rng: &mut Rng) -> Command {
 
 fn count(rng: &mut Rng, at_position: Option<Position>) -> Command {
     let counted = Level::new(rng.i64(0..20)).expect("a level");
-    Command::CountStock(CountStock { lines: vec![CountLine { sku: sku(rng), counted, at_position }] })
+    Command::CountStock(CountStock {
+        lines: vec![CountLine { sku: sku(rng), counted, at_position, expected_on_hand: None }],
+    })
 }
 
 fn hold(rng: &mut Rng) -> Command {

@@ -34,6 +34,12 @@ pub enum CommandError {
     /// The command contradicts the ledger in a way that no state could mend. Nothing was written.
     #[error("the command is not valid")]
     Invalid(Vec<Invalid>),
+    /// Something has changed what the command is based on. Nothing was written.
+    #[error("what the command is based on has changed since")]
+    Changed {
+        /// The decision that changed it last; absent if there is no such thing.
+        last: Option<Position>,
+    },
     /// The decision would be too long for one record. Nothing was written.
     #[error("the command is too large: {0}")]
     TooLarge(String),

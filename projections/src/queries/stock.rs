@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use stockledger_schemas::{HoldReason, PartitionId, SiteId, Sku};
+use stockledger_schemas::{HoldReason, PartitionId, Position, SiteId, Sku};
 
 use super::directory::text_after;
 use super::levels::{LevelKey, LevelQuery};
-use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page};
+use super::{Moment, Queries, Result, no_page, nothing_yet, one_more, page, seq_of};
 use crate::held::Held;
 use crate::rows::StockRow;
 use crate::store::Error;
@@ -21,8 +21,22 @@ impl Queries {
     /// # Errors
     /// As [`Queries::site`].
     pub async fn stock_level(&self, known: &KnownSite, sku: &Sku) -> Result<Option<StockLevel>> {
+        Ok(self.stock_level_and_change(known, sku).await?.map(|(level, _)| level))
+    }
+
+    /// The same, and the decision that changed it last.
+    ///
+    /// # Errors
+    /// As [`Queries::site`].
+    pub async fn stock_level_and_change(
+        &self,
+        known: &KnownSite,
+        sku: &Sku,
+    ) -> Result<Option<(StockLevel, Position)>> {
         let Some(mut moment) = self.moment(known.partition).await? else { return Ok(None) };
-        moment.level_now(&known.site, sku).await
+        let Some(row) = moment.stock_row(&known.site, sku).await? else { return Ok(None) };
+        let changed = moment.position(seq_of(row.seq)?);
+        Ok(Some((level_now(row, &moment.at), changed)))
     }
 
     /// The levels of a site by SKU, beginning after one.
@@ -96,9 +110,13 @@ impl Queries {
 impl Moment {
     /// The level of an item at a site as the tables are.
     pub(super) async fn level_now(&mut self, site: &SiteId, sku: &Sku) -> Result<Option<StockLevel>> {
+        Ok(self.stock_row(site, sku).await?.map(|row| level_now(row, &self.at)))
+    }
+
+    async fn stock_row(&mut self, site: &SiteId, sku: &Sku) -> Result<Option<StockRow>> {
         let sql = format!("SELECT {COLUMNS} FROM {{stock}} s WHERE s.site = ? AND s.sku = ?");
         let row = self.select_one(&sql, vec![site.into(), sku.into()]).await?;
-        row.map(|fields| StockRow::read(fields).map(|row| level_now(row, &self.at))).transpose()
+        row.map(StockRow::read).transpose()
     }
 }
 

@@ -274,7 +274,12 @@ pub(crate) fn adjust(lines: &[(&str, i64)]) -> Command {
 }
 
 pub(crate) fn count(sku: &str, counted: i64) -> Command {
-    let line = CountLine { sku: id(sku), counted: Level::new(counted).unwrap(), at_position: None };
+    let line = CountLine {
+        sku: id(sku),
+        counted: Level::new(counted).unwrap(),
+        at_position: None,
+        expected_on_hand: None,
+    };
     Command::CountStock(CountStock { lines: vec![line] })
 }
 

@@ -66,7 +66,7 @@ struct Answer {
     meaning: &'static str,
     /// Its media type and its shape; nothing where it has no body.
     body: Option<(&'static str, Usage)>,
-    headers: &'static [&'static str],
+    headers: Vec<&'static str>,
 }
 
 impl Operation {
@@ -133,7 +133,12 @@ impl Operation {
         media_type: &'static str,
         meaning: &'static str,
     ) -> Self {
-        self.answers.push(Answer { status, meaning, body: Some((media_type, T::usage)), headers: &[] });
+        self.answers.push(Answer {
+            status,
+            meaning,
+            body: Some((media_type, T::usage)),
+            headers: Vec::new(),
+        });
         self
     }
 
@@ -144,19 +149,33 @@ impl Operation {
 
     /// Leads elsewhere.
     pub(super) fn redirects(mut self, meaning: &'static str) -> Self {
-        self.answers.push(Answer { status: 303, meaning, body: None, headers: &["Location"] });
+        self.answers.push(Answer { status: 303, meaning, body: None, headers: vec!["Location"] });
         self
     }
 
     /// Its answers say which position they reflect.
     pub(super) fn at_a_position(mut self) -> Self {
-        self.answers.iter_mut().for_each(|answer| answer.headers = &["Ledger-Position"]);
+        self.answers.iter_mut().for_each(|answer| answer.headers.push("Ledger-Position"));
         self
+    }
+
+    /// Its answers say what they are told apart by, and are not sent again to who has them.
+    pub(super) fn tagged(mut self) -> Self {
+        self.answers.iter_mut().for_each(|answer| answer.headers.push("ETag"));
+        let headers = self.answers.first().map(|answer| answer.headers.clone()).unwrap_or_default();
+        let meaning = "It is what `If-None-Match` names.";
+        self.answers.push(Answer { status: 304, meaning, body: None, headers });
+        self.given(&[IF_NONE_MATCH])
+    }
+
+    /// It may be based on what its caller has seen.
+    pub(super) fn based(self) -> Self {
+        self.given(&[IF_MATCH]).fails(&[Code::PreconditionFailed])
     }
 
     /// Its answers are those to a command: they say where the decision stands, and whether they were given before.
     pub(super) fn of_a_decision(mut self) -> Self {
-        self.answers.iter_mut().for_each(|answer| answer.headers = &HEADERS_OF_DECISIONS);
+        self.answers.iter_mut().for_each(|answer| answer.headers.extend(HEADERS_OF_DECISIONS));
         self
     }
 
@@ -274,6 +293,7 @@ pub(super) fn headers(named: &mut Named) -> Vec<(&'static str, Header)> {
         header("Retry-After", "Seconds after which it is worth trying again.", u64::usage),
         header("WWW-Authenticate", "`Bearer`", String::usage),
         header("Location", "The path that has it.", String::usage),
+        header("ETag", "What the answer is told apart by (RFC 9110).", String::usage),
         header("Idempotency-Replayed", "`true` if the command was decided before.", String::usage),
         header("Dry-Run", "`true` in the answer to a dry run: nothing was written.", String::usage),
         header(
@@ -303,7 +323,7 @@ fn success(answers: &[Answer], named: &mut Named) -> BTreeMap<u16, ResponseBuild
         let response = responses.remove(&answer.status).unwrap_or_else(|| {
             let response = ResponseBuilder::new().description(answer.meaning);
             let response = with_headers(response, &HEADERS_OF_ALL);
-            with_headers(response, answer.headers)
+            with_headers(response, &answer.headers)
         });
         let response = match answer.body {
             Some((media_type, usage)) => {
@@ -382,6 +402,21 @@ fn example_of(code: Code) -> Value {
     })
 }
 
+const IF_NONE_MATCH: Given = Given {
+    name: "If-None-Match",
+    place: Place::Header,
+    is_required: false,
+    meaning: "The `ETag` of an answer that is kept: if it is still so, it is not sent again.",
+    usage: String::usage,
+};
+const IF_MATCH: Given = Given {
+    name: "If-Match",
+    place: Place::Header,
+    is_required: false,
+    meaning: "The `ETag` of the stock level or the order as it was read: if anything has changed it since, nothing is done. Of an \
+              adjustment or a count of one item only.",
+    usage: String::usage,
+};
 /// The key of a command.
 pub(super) const IDEMPOTENCY_KEY: Given = Given {
     name: "Idempotency-Key",

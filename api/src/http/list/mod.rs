@@ -15,9 +15,10 @@ use stockledger_projections::views::{Answer, AsOf, Page};
 use self::format::Format;
 use crate::http::App;
 use crate::http::as_of::{Past, Told};
+use crate::http::conditional::Tag;
 use crate::http::cursor::{self, Key};
 use crate::http::problem::Problem;
-use crate::http::read::respond;
+use crate::http::read::respond_tagged;
 use crate::http::table::Row;
 
 /// Most that a page holds.
@@ -162,9 +163,12 @@ impl List {
         match at {
             Some(at) => {
                 let more = Told::of(at, *past);
-                respond(Some(at.position), &Body { data, has_more, next_cursor, more })
+                respond_tagged(Some(at.position), Tag::Body, &Body { data, has_more, next_cursor, more })
             }
-            None => respond(None, &Body { data, has_more, next_cursor, more: past.and_then(Past::told) }),
+            None => {
+                let more = past.and_then(Past::told);
+                respond_tagged(None, Tag::Body, &Body { data, has_more, next_cursor, more })
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use stockledger_schemas::refusal::{
     CountSuperseded, ExceedsHold, ExceedsOpen, ExceedsReturnable, ExpectedQuantityStale, InsufficientStock,
     NotInOrder, OrderFinished, QuantityLimit, Shortage,
 };
-use stockledger_schemas::{CommandKind, Event, Refusal, SiteId};
+use stockledger_schemas::{CommandKind, Event, Position, Refusal, SiteId};
 use stockledger_writer::CommandError;
 
 use crate::http::paths;
@@ -26,6 +26,7 @@ impl From<CommandError> for Problem {
                 "this Idempotency-Key was used before for another command; use a new key for a new command",
             ),
             CommandError::Invalid(errors) => Self::invalid(errors),
+            CommandError::Changed { last } => Self::new(Code::PreconditionFailed, changed(last)),
             CommandError::TooLarge(_) => Self::new(Code::BodyTooLarge, text),
             CommandError::Overloaded => Self::new(Code::Overloaded, text),
             CommandError::NotApplied(_) => Self::new(Code::NotApplied, text),
@@ -94,6 +95,13 @@ fn out_of_stock(site: Option<&SiteId>, refused: &OutOfStock) -> Problem {
     match site {
         Some(site) => problem.with_instance(paths::order(site, &refused.order_id)),
         None => problem,
+    }
+}
+
+fn changed(last: Option<Position>) -> String {
+    match last {
+        Some(last) => format!("decision {last} changed it since; read it again and decide anew"),
+        None => "there is no such thing yet that could be based on".to_owned(),
     }
 }
 

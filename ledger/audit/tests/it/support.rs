@@ -308,6 +308,11 @@ fn release(id: &str, number: usize) -> Command {
 }
 
 fn count(name: &str, counted: i64) -> Command {
-    let line = CountLine { sku: sku(name), counted: Level::new(counted).unwrap(), at_position: None };
+    let line = CountLine {
+        sku: sku(name),
+        counted: Level::new(counted).unwrap(),
+        at_position: None,
+        expected_on_hand: None,
+    };
     Command::CountStock(CountStock { lines: vec![line] })
 }

@@ -41,7 +41,11 @@ impl Checked {
             _ => problems.check_reason(command.kind(), context.reason),
         }
         problems.check_note(command.kind(), &context);
-        if problems.0.is_empty() { Ok(Self { scope, command, context }) } else { Err(problems.0) }
+        if problems.0.is_empty() {
+            Ok(Self { scope, command, context, basis: None })
+        } else {
+            Err(problems.0)
+        }
     }
 
     /// What it is about.

@@ -27,12 +27,7 @@ pub(super) fn receive(site: &Site, command: &ReceiveStock) -> Result<Event, Reje
 }
 
 pub(super) fn adjust(site: &Site, command: &AdjustStock) -> Result<Event, Rejection> {
-    for line in &command.lines {
-        let on_hand = site.stock_of(&line.sku).on_hand;
-        if let Some(expected) = line.expected_on_hand.filter(|expected| *expected != on_hand) {
-            return refuse(ExpectedQuantityStale { sku: line.sku.clone(), expected, on_hand });
-        }
-    }
+    check_expectations(site, command.lines.iter().map(|line| (&line.sku, line.expected_on_hand)))?;
     let sums: Vec<Sum<&Sku, Delta>> = totals(command.lines.iter().map(|line| (&line.sku, line.delta.get())))?;
     let shortages = shortages(site, sums.iter().map(|sum| (sum.key, sum.total)));
     if !shortages.is_empty() {
@@ -51,6 +46,7 @@ pub(super) fn count(site: &Site, command: &CountStock, moment: &Moment<'_>) -> R
     if !problems.is_empty() {
         return Err(Undecidable::CountBases(problems).into());
     }
+    check_expectations(site, command.lines.iter().map(|line| (&line.sku, line.expected_on_hand)))?;
     for line in &command.lines {
         if let Some(counted_seq) = superseding_count(site, line) {
             return refuse(CountSuperseded { sku: line.sku.clone(), counted_seq });
@@ -101,6 +97,19 @@ pub(super) fn release(site: &Site, command: &ReleaseHold) -> Result<Event, Rejec
     let after = balances_after(site, &hold.sku, Step::release(hold.reason, quantity))?;
     let (hold_id, sku, reason) = (command.hold_id.clone(), hold.sku.clone(), hold.reason);
     Ok(HoldReleased { hold_id, sku, quantity, reason, held_at_first: hold.quantity, remaining, after }.into())
+}
+
+/// The first line that expects another quantity than is on hand.
+fn check_expectations<'a>(
+    site: &Site,
+    mut lines: impl Iterator<Item = (&'a Sku, Option<Level>)>,
+) -> Result<(), Rejection> {
+    let stale = lines.find_map(|(sku, expected)| {
+        let on_hand = site.stock_of(sku).on_hand;
+        let expected = expected.filter(|expected| *expected != on_hand)?;
+        Some(ExpectedQuantityStale { sku: sku.clone(), expected, on_hand })
+    });
+    stale.map_or(Ok(()), refuse)
 }
 
 /// The balances of a SKU after a step whose rungs have passed.

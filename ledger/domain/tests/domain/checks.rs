@@ -32,7 +32,12 @@ fn adjustment(lines: &[(&str, i64, Option<i64>)]) -> Command {
 }
 
 fn count(names: &[&str]) -> Command {
-    let line = |name: &&str| CountLine { sku: sku(name), counted: Level::ZERO, at_position: None };
+    let line = |name: &&str| CountLine {
+        sku: sku(name),
+        counted: Level::ZERO,
+        at_position: None,
+        expected_on_hand: None,
+    };
     Command::CountStock(CountStock { lines: names.iter().map(line).collect() })
 }
 

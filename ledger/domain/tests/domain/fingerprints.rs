@@ -63,6 +63,7 @@ fn it_never_changes() {
             sku: sku("71053"),
             counted: Level::new(0).unwrap(),
             at_position: Some("3.17".parse().unwrap()),
+            expected_on_hand: None,
         }],
     });
     let adjust = Command::AdjustStock(AdjustStock {

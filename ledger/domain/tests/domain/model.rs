@@ -115,6 +115,12 @@ impl Model {
     }
 
     fn count(&mut self, seq: u64, count: &CountStock) -> Result<(), Refused> {
+        let is_stale = |line: &stockledger_domain::command::CountLine| {
+            line.expected_on_hand.is_some_and(|expected| expected.get() != self.on_hand(line.sku.as_str()))
+        };
+        if count.lines.iter().any(is_stale) {
+            return Err("expected_quantity_stale");
+        }
         for line in &count.lines {
             let base = line.at_position.map_or(seq, |base| base.seq);
             if self.counted.get(line.sku.as_str()).is_some_and(|last| *last > base) {

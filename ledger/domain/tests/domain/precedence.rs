@@ -50,10 +50,11 @@ pub(crate) const TABLES: [(CommandKind, &str); 11] = [
         0.3 | count pear 2                      | stock_counted pear +2 = 2/0/0
         0.4 | receive apple max                 | stock_received apple +max = max/0/0
         0.5 | hold h1 pear 1 other              | stock_held h1 pear 1 other = 2/0/1
-        0.6 | count apple 1 at 0.3, pear 0 at 0.2, fig 1 at 0.2 | count_superseded pear by 3
-        0.7 | count apple 1 at 0.3, pear 0 at 0.3 | insufficient_stock pear 2 of 1
-        0.8 | count apple 1 at 0.3, pear 1 at 0.3 | quantity_limit apple
-        0.9 | count apple 0 at 0.3, pear 1 at 0.3 | stock_counted apple +0 = max/0/0, pear -1 = 1/0/1
+        0.6 | count apple 1 at 0.3, pear 0 at 0.2 if 3, fig 1 if 1 | expected_quantity_stale pear 3, is 2
+        0.7 | count apple 1 at 0.3, pear 0 at 0.2 if 2, fig 1 at 0.2 | count_superseded pear by 3
+        0.8 | count apple 1 at 0.3, pear 0 at 0.3 if 2 | insufficient_stock pear 2 of 1
+        0.9 | count apple 1 at 0.3, pear 1 at 0.3 | quantity_limit apple
+        0.10 | count apple 0 at 0.3, pear 1 at 0.3 if 2 | stock_counted apple +0 = max/0/0, pear -1 = 1/0/1
         ",
     ),
     (

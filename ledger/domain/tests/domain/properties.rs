@@ -49,10 +49,13 @@ fn any_adjustment() -> impl Strategy<Value = Command> {
 /// The positions are brought into the past when the command is sent.
 fn any_count() -> impl Strategy<Value = Command> {
     let base = (0..=64_u64).prop_map(|seq| Position::new(stockledger_schemas::PartitionId(0), seq));
-    let line = (any_sku(), 0..16_i64, option::of(base)).prop_map(|(sku, counted, at_position)| CountLine {
+    let expected = option::weighted(0.2, (0..12_i64).prop_map(|level| Level::new(level).unwrap()));
+    let line = (any_sku(), 0..16_i64, option::of(base), expected);
+    let line = line.prop_map(|(sku, counted, at_position, expected_on_hand)| CountLine {
         sku,
         counted: Level::new(counted).unwrap(),
         at_position,
+        expected_on_hand,
     });
     vec(line, 1..3).prop_map(|lines| Command::CountStock(CountStock { lines }))
 }

@@ -31,6 +31,7 @@ pub(crate) fn refusal_name(outcome: &Outcome) -> Option<&'static str> {
 fn undecidable_text(undecidable: &Undecidable) -> String {
     match undecidable {
         Undecidable::UnknownSite => "unknown site".to_owned(),
+        Undecidable::Changed { last } => format!("changed by {last:?}"),
         Undecidable::NotDirectory => "not the directory".to_owned(),
         Undecidable::CountBases(problems) => problems[0].to_string(),
     }

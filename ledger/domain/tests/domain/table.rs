@@ -160,8 +160,9 @@ fn adjustment_line(words: &[&str]) -> AdjustmentLine {
 }
 
 fn count_line(words: &[&str]) -> CountLine {
-    let at_position = (words.get(2) == Some(&"at")).then(|| of(words[3]));
-    CountLine { sku: of(words[0]), counted: number(words[1]), at_position }
+    let behind = |word: &str| words.iter().position(|other| *other == word).map(|place| words[place + 1]);
+    let (at_position, expected_on_hand) = (behind("at").map(of), behind("if").map(number));
+    CountLine { sku: of(words[0]), counted: number(words[1]), at_position, expected_on_hand }
 }
 
 fn return_line(words: &[&str]) -> ReturnLine {

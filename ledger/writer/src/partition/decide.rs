@@ -7,7 +7,9 @@ use bytes::Bytes;
 use stockledger_chain::{Verdict, admit};
 use stockledger_domain::{Change, Moment, Undecidable, apply, decide, open_here};
 use stockledger_rules::{Rule, keeps};
-use stockledger_schemas::{Actor, Context, Decision, Event, Position, Scope, SiteId, Timestamp, envelope};
+use stockledger_schemas::{
+    Actor, Context, Decision, Event, PartitionId, Position, Scope, SiteId, Timestamp, envelope,
+};
 
 use super::flight::InFlight;
 use super::{Pending, Work, Writer};
@@ -40,7 +42,7 @@ impl Writer {
         let clock = self.environment.now();
         let now = if keeps(Rule::TimeNeverFalls) { clock.max(self.ahead.recorded_at) } else { clock };
         let decided = self.decide_now(&pending, now);
-        if pending.work.is_dry_run() {
+        if pending.work.is_dry_run() || matches!(decided, Err(CommandError::Changed { .. })) {
             self.forget_its_order(&pending);
         }
         match decided {
@@ -56,6 +58,11 @@ impl Writer {
             Ok(Decided::Event(happened)) => {
                 let (context, event) = *happened;
                 self.record(pending, now, context, event)
+            }
+            Err(error @ CommandError::Changed { last }) => {
+                let seq = last.map_or(self.ahead.chain.seq, |last| last.seq);
+                self.tell_when_certain(pending, seq, Err(error));
+                None
             }
             Err(error) => {
                 self.open_keys.answer(pending, Err(error));
@@ -83,7 +90,10 @@ impl Writer {
         let event = match decide(&self.ahead.domain, command, &moment) {
             Ok(Change::Event(event)) => event,
             Ok(Change::Nothing { since }) => return Ok(Decided::AlreadySo(since)),
-            Err(rejection) => rejection.into_event(command.command()).map_err(never_logged)?,
+            Err(rejection) => {
+                let never_logged = |undecidable| never_logged(self.partition, undecidable);
+                rejection.into_event(command.command()).map_err(never_logged)?
+            }
         };
         Ok(Decided::Event(Box::new((command.context().clone(), event))))
     }
@@ -140,7 +150,7 @@ impl Writer {
         }
         let position = Position::new(self.partition, decision.seq);
         let reply = Reply { position, decision: Arc::new(decision), replayed: false };
-        self.answer_when_certain(pending, self.ahead.chain.seq, reply);
+        self.tell_when_certain(pending, self.ahead.chain.seq, Ok(reply));
     }
 
     fn go_ahead(&mut self, decision: &Decision) -> Result<(stockledger_chain::State, Bytes), CommandError> {
@@ -166,8 +176,11 @@ impl Writer {
 }
 
 /// What cannot be decided here. The edge and the steps before this one leave none of these over.
-fn never_logged(undecidable: Undecidable) -> CommandError {
+fn never_logged(partition: PartitionId, undecidable: Undecidable) -> CommandError {
     match undecidable {
+        Undecidable::Changed { last } => {
+            CommandError::Changed { last: last.map(|seq| Position::new(partition, seq)) }
+        }
         Undecidable::CountBases(invalid) => CommandError::Invalid(invalid),
         other => CommandError::Internal(other.to_string()),
     }

@@ -38,8 +38,8 @@ pub(super) struct Awaiting {
 enum AwaitingWork {
     /// Answer with the decision at the seq.
     Answer,
-    /// Answer a dry run with this.
-    Foretell(Reply),
+    /// Answer with what is in no record: a dry run, or that nothing was written because of the decision at the seq.
+    Tell(Result<Reply, CommandError>),
     /// Sum up what moved up to the seq.
     Count(CountScan),
 }
@@ -101,7 +101,7 @@ impl Writer {
         });
     }
 
-    /// Drops the closed order that was read again for a dry run: no decision follows that would do it. One that a
+    /// Drops the closed order that was read again for a command that comes to no decision, which would do it. One that a
     /// decision in flight has touched stays until that is confirmed.
     pub(super) fn forget_its_order(&mut self, pending: &Pending) {
         let Some(command) = pending.work.command() else { return };
@@ -175,10 +175,16 @@ impl Writer {
         self.start_awaiting();
     }
 
-    /// Answers a dry run as soon as everything up to `seq` is certain.
-    pub(super) fn answer_when_certain(&mut self, pending: Pending, seq: u64, reply: Reply) {
+    /// Answers with what was found and is in no record, as soon as everything up to `seq` is certain: what it rests on may
+    /// still be in flight, and never happen.
+    pub(super) fn tell_when_certain(
+        &mut self,
+        pending: Pending,
+        seq: u64,
+        found: Result<Reply, CommandError>,
+    ) {
         self.preparing += 1;
-        self.awaiting.push(Awaiting { seq, pending, work: AwaitingWork::Foretell(reply) });
+        self.awaiting.push(Awaiting { seq, pending, work: AwaitingWork::Tell(found) });
         self.start_awaiting();
     }
 
@@ -219,9 +225,9 @@ impl Writer {
                 callers.push((fingerprint, pending.caller));
                 tokio::spawn(answer_all_from_log(log, Position::new(partition, seq), offset, callers));
             }
-            AwaitingWork::Foretell(reply) => {
+            AwaitingWork::Tell(found) => {
                 self.preparing -= 1;
-                self.open_keys.answer(pending, Ok(reply));
+                self.open_keys.answer(pending, found);
             }
             AwaitingWork::Count(mut scan) => {
                 let (done, scans) = (self.prepared_tx.clone(), self.scans.clone());

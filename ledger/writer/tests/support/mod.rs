@@ -219,7 +219,8 @@ pub fn receive(how_many: i64) -> Command {
 }
 
 pub fn count(counted: i64, at_position: Option<Position>) -> Command {
-    let line = CountLine { sku: sku(), counted: Level::new(counted).unwrap(), at_position };
+    let line =
+        CountLine { sku: sku(), counted: Level::new(counted).unwrap(), at_position, expected_on_hand: None };
     Command::CountStock(CountStock { lines: vec![line] })
 }
 

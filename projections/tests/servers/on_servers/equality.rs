@@ -10,7 +10,7 @@ use stockledger_projections::views::{AsOf, KnownSite, Page};
 use stockledger_projections::{
     Axis, Balance, Direction, LevelQuery, MovementFilter, MovementKey, OrderFilter, Period, Queries, Store,
 };
-use stockledger_schemas::{Disposition, HoldReason, Position, SiteId};
+use stockledger_schemas::{Disposition, HoldReason, Position, SiteId, Timestamp};
 
 use super::database::{Database, MARIADB, MYSQL};
 use crate::common::{
@@ -126,12 +126,12 @@ async fn filtered_answers(queries: &Queries, site: &KnownSite, answers: &mut Vec
         for kept in [None, Some(earlier.clone())] {
             let query = LevelQuery {
                 sku_prefix: None,
-                on_hand_below: Some(400),
-                available_below: sort.map(|_| 300),
+                on_hand_below: Some(10_001),
+                available_below: sort.map(|_| 10_001),
                 sort,
                 is_descending: sort.is_none(),
             };
-            let mut after = None;
+            let (mut after, before) = (None, answers.len());
             loop {
                 let state = (None, kept.clone());
                 let page = queries.stock_levels_like(site, &query, state, after.as_ref(), 2).await.unwrap();
@@ -141,6 +141,7 @@ async fn filtered_answers(queries: &Queries, site: &KnownSite, answers: &mut Vec
                     break;
                 }
             }
+            assert!(answers.len() > before + 1, "there is more than one page");
         }
     }
     let prefixed = LevelQuery { sku_prefix: Some(id("A")), ..LevelQuery::default() };
@@ -148,8 +149,11 @@ async fn filtered_answers(queries: &Queries, site: &KnownSite, answers: &mut Vec
         queries.stock_levels_like(site, &prefixed, (None, None), None, 9).await.unwrap().value.data
     ));
     for sku in SKUS {
-        let query =
-            LevelQuery { on_hand_below: Some(500), sort: Some(Balance::Available), ..LevelQuery::default() };
+        let query = LevelQuery {
+            on_hand_below: Some(10_001),
+            sort: Some(Balance::Available),
+            ..LevelQuery::default()
+        };
         let found = queries.stock_of_item_like(&id(sku), &query, None, None, 10).await.unwrap().0;
         answers.push(json!(found.data));
     }
@@ -159,15 +163,18 @@ async fn filtered_answers(queries: &Queries, site: &KnownSite, answers: &mut Vec
         actor: Some("tester".parse().unwrap()),
         period: Period { axis: Axis::Occurred, from: None, to: head.as_of },
     };
+    let a_while_before = Timestamp::from_micros(head.as_of.unwrap().micros() - 100_000).unwrap();
     let found = queries.movements((site, &id("A")), &filter, Direction::OldestFirst, None, 20).await.unwrap();
+    assert!(!found.value.data.is_empty(), "orders are placed everywhere");
     answers.push(json!(found.value.data));
     let filter = OrderFilter {
         status: None,
         customer: Some("c-1".parse().unwrap()),
         sku: Some(id("A")),
-        period: Period { axis: Axis::Recorded, from: earlier.as_of, to: head.as_of },
+        period: Period { axis: Axis::Recorded, from: Some(a_while_before), to: head.as_of },
     };
     let found = queries.orders(site, &filter, Direction::OldestFirst, None, 20).await.unwrap();
+    assert!(!found.value.data.is_empty(), "every order is of that customer");
     answers.push(json!(found.value.data));
 }
 

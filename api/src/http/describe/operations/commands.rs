@@ -114,10 +114,12 @@ fn stock() -> Vec<Operation> {
             "note": "two were wet",
         }))
         .about("Promised goods are not written off: what would take `available` below zero is refused.")
+        .based()
         .fails(&[Code::InsufficientStock, Code::ExpectedQuantityStale, Code::QuantityLimit]),
         Posted("/v1/sites/{site}/counts", "countStock", "Stock", "State what was counted")
             .takes::<CountStock, Count>(json!({ "lines": [{ "sku": "APPLE-1", "counted": 118 }] }))
             .about("The difference is booked. With `at_position`, what moved after that position is kept.")
+            .based()
             .fails(&[Code::InsufficientStock, Code::ExpectedQuantityStale, Code::QuantityLimit]),
         Posted("/v1/sites/{site}/holds", "holdStock", "Stock", "Set goods aside")
             .takes::<HoldStock, Hold>(json!({
@@ -153,6 +155,7 @@ fn orders() -> Vec<Operation> {
             "Send goods of an order off",
         )
         .takes_if_given::<ShipOrder, Order>(false, json!({ "lines": [{ "sku": "APPLE-1", "quantity": 1 }] }))
+        .based()
         .fails(&[Code::UnknownOrder, Code::OrderState, Code::InsufficientStock]),
         Posted(
             "/v1/sites/{site}/orders/{order_id}/cancellation",
@@ -161,6 +164,7 @@ fn orders() -> Vec<Operation> {
             "Give up what is not shipped of an order",
         )
         .takes_if_given::<CancelOrder, Order>(false, json!({ "reason": "customer_request" }))
+        .based()
         .fails(&[Code::UnknownOrder, Code::OrderState]),
         Posted(
             "/v1/sites/{site}/orders/{order_id}/returns",
@@ -171,6 +175,7 @@ fn orders() -> Vec<Operation> {
         .takes::<ReturnOrder, Order>(json!({
             "lines": [{ "sku": "APPLE-1", "quantity": 1, "disposition": "restock" }],
         }))
+        .based()
         .fails(&[Code::UnknownOrder, Code::OrderState, Code::QuantityLimit, Code::HoldExists]),
     ]
 }

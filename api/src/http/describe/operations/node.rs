@@ -110,6 +110,7 @@ fn service() -> Vec<Operation> {
             .about("By id.")
             .answers::<KeyList>(200, "A page of keys.")
             .or_rows()
+            .tagged()
             .fails(&[Code::InvalidCursor, Code::NotFound]),
         get("/v1/info", "getInfo", "Service", "Show what this node is").answers::<Info>(200, "The node."),
         get("/metrics", "getMetrics", "Service", "Show what is measured, for Prometheus")

@@ -36,7 +36,7 @@ pub(super) fn all() -> Vec<Operation> {
     let mut all = directory();
     all.extend(stock());
     all.extend(orders());
-    all
+    all.into_iter().map(Operation::tagged).collect()
 }
 
 fn directory() -> Vec<Operation> {

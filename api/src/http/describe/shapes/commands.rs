@@ -179,6 +179,8 @@ objects! {
         must counted: Level,
         /// The last decision that the count includes; what moved after it is kept. Now, if absent.
         may at_position: Option<Position>,
+        /// Refuse unless exactly this much is on hand when it is booked.
+        may expected_on_hand: Option<Level>,
     }
     /// One line of a new order.
     closed OrderedLine {

@@ -222,6 +222,7 @@ impl Warehouse {
             sku: sku.clone(),
             counted: *counted,
             at_position: base,
+            expected_on_hand: None,
         };
         let lines = found.iter().map(line).collect();
         let actor = today.random.pick(CONTROL);
