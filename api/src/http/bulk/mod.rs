@@ -50,6 +50,20 @@ pub(super) fn command_of(
     line::parse(line, &Caller::local()?).map(|line| (line.command, line.key))
 }
 
+/// Checks a line as bulk would, without sending it.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_line(line: &[u8]) -> Result<(), String> {
+    let parsed = Caller::local().and_then(|caller| line::parse(line, &caller));
+    let Err(problem) = parsed else { return Ok(()) };
+    let document = problem.document("", "");
+    let more = document.more();
+    // There is no other line in it.
+    let detail = || document.detail().replace(" at line 1 column ", " at column ");
+    Err(if more.is_empty() { detail() } else { more.join("; ") })
+}
+
 /// Most commands of one request that wait for their answer at a time.
 pub const IN_FLIGHT_MAX: usize = 1_000;
 /// Longest line.
