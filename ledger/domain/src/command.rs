@@ -3,10 +3,13 @@
 //! A [`Command`] is well formed by its types; [`Checked`] adds what the types cannot say. Only a checked command can be
 //! decided, and what is not well formed never reaches the log.
 
+mod bundle;
 mod check;
 mod fingerprint;
 pub mod reason;
 
+pub use bundle::{Bundle, Misfit};
+pub(crate) use bundle::{overlap, skus};
 pub(crate) use check::RETURN_HOLD_PREFIX;
 use serde::{Deserialize, Serialize};
 use stockledger_schemas::{

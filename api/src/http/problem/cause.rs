@@ -26,6 +26,7 @@ impl From<CommandError> for Problem {
                 "this Idempotency-Key was used before for another command; use a new key for a new command",
             ),
             CommandError::Invalid(errors) => Self::invalid(errors),
+            CommandError::Misfit(misfit) => Self::invalid(vec![misfit.invalid]),
             CommandError::TooLarge(_) => Self::new(Code::BodyTooLarge, text),
             CommandError::Overloaded => Self::new(Code::Overloaded, text),
             CommandError::NotApplied(_) => Self::new(Code::NotApplied, text),

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the texts and numbers of the tests are valid")]
 
+mod bundles;
 mod checks;
 mod fingerprints;
 mod impossible;
