@@ -302,7 +302,20 @@ impl Client {
             serde_json::to_writer(&mut bytes, document).map_err(|source| unsendable(path, source))?;
             bytes.push(b'\n');
         }
-        let body = Body { media_type: "application/x-ndjson", bytes: bytes.into() };
+        self.post_lines(path, headers, bytes.into()).await
+    }
+
+    /// Posts lines that are written already, and returns the lines of the answer.
+    ///
+    /// # Errors
+    /// As [`Client::get_json`].
+    pub async fn post_lines<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        headers: Headers,
+        bytes: Bytes,
+    ) -> Result<Vec<T>, Error> {
+        let body = Body { media_type: "application/x-ndjson", bytes };
         let answer = self.send(Method::POST, path, headers, Some(body)).await?;
         let lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
         lines.map(|line| self.parsed(path, line)).collect()

@@ -2,6 +2,7 @@
 
 mod append;
 mod as_of;
+mod bulk;
 mod callers;
 mod generate;
 mod load;
@@ -42,6 +43,13 @@ The server is a process of its own, with log and read tables of its own beside t
 removed afterwards. Load and server share the machine. The log alone takes records of orders that were placed before.
 Latencies are from sending a request to having its answer; every order is durable before it is answered.")]
     Orders(Orders),
+    /// One request of very many lines to bulk, and the memory that it takes
+    #[command(after_help = "Example: stockledger bench bulk --lines 1000000
+
+The server is a process of its own, as with `bench orders`. Each line is a receipt of one SKU under a key of its own; every
+one is durable before it is answered. Memory is that of the server before and at most: the keys, which it keeps for ever,
+take about 28 bytes each of it.")]
+    Bulk(bulk::Args),
     /// A ledger as warehouses might have made it, of any size, the same for the same seed
     #[command(after_help = "Example: stockledger bench generate --events 10000000 --seed 1 --data-dir big
 
@@ -110,6 +118,7 @@ struct Figure {
 pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure> {
     match command {
         Bench::Orders(args) => orders(args, context).await,
+        Bench::Bulk(args) => bulk::run(args, context).await,
         Bench::Generate(args) => generate::run(args, context).await,
         Bench::OrderSteps(args) => order_steps::run(args, context).await,
         Bench::Replay(args) => replay::run(args, context).await,

@@ -198,6 +198,11 @@ pub(super) async fn read_body(
         return Ok(Kept::default());
     }
     require_media_type(&parts.headers, media_types)?;
+    whole_body(app, parts, body).await
+}
+
+/// The whole body of a request, of whatever kind.
+pub(super) async fn whole_body(app: &App, parts: &Parts, body: HttpBody) -> Result<Kept, Problem> {
     let is_too_large = |size: u64| usize::try_from(size).map_or(true, |size| size > BODY_BYTES_MAX);
     if is_too_large(body.size_hint().lower()) {
         return Err(body_too_large());

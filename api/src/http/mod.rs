@@ -71,7 +71,9 @@ use crate::metrics::Metrics;
 use crate::versions::Versions;
 
 pub use access::{Access, Gate, Route, SESSION_IDLE_MAX, SESSION_LASTS, SESSIONS_MAX, SESSIONS_PER_KEY_MAX};
-pub use bulk::{IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX};
+pub use bulk::{
+    IN_FLIGHT_MAX as BULK_IN_FLIGHT_MAX, LINE_BYTES_MAX as BULK_LINE_BYTES_MAX, check_line as check_bulk_line,
+};
 pub use command::BODY_BYTES_MAX as COMMAND_BODY_BYTES_MAX;
 pub use describe::description;
 pub use events::{EVENT_READERS_MAX, EVENT_READERS_PER_KEY_MAX};

@@ -35,19 +35,32 @@ pub(super) enum Resource<'a> {
 /// # Errors
 /// The problem that the decision stands for, if it is a refusal.
 pub(super) fn resource(reply: &Reply) -> Result<Resource<'_>, Problem> {
-    let Reply { position, decision, replayed } = reply;
+    let event = reply.decision.events.first().ok_or_else(|| impossible("a decision without events"))?;
+    resource_of(reply, event)
+}
+
+/// What one event of a decision made.
+///
+/// # Errors
+/// As [`resource`].
+pub(super) fn resource_of<'a>(reply: &'a Reply, event: &'a Event) -> Result<Resource<'a>, Problem> {
+    let Reply { position, decision, .. } = reply;
     let site = match &decision.scope {
         Scope::Site(site) => Some(site),
         Scope::Directory => None,
     };
-    let event = decision.events.first().ok_or_else(|| impossible("a decision without events"))?;
     if let Some(problem) = refusal(site, event) {
-        return Err(problem.with_decision(Decided { position: *position, replayed: *replayed }));
+        return Err(problem.with_decision(decided(reply)));
     }
     match (site, event) {
         (None, event) => of_directory(decision, event, *position),
         (Some(site), event) => of_site(&Made { site, decision, position: *position }, event),
     }
+}
+
+/// Where a decision stands that is answered with.
+pub(super) const fn decided(reply: &Reply) -> Decided {
+    Decided { position: reply.position, replayed: reply.replayed }
 }
 
 /// Whether the decision only describes something anew that was there before.

@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`run()`], then [`online_retail::Input`].
 
+pub mod lines;
 pub mod online_retail;
 pub mod opening;
 mod patience;

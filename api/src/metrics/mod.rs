@@ -230,7 +230,7 @@ fn outcome_of(outcome: Result<&Reply, &CommandError>) -> &'static str {
         },
         Err(CommandError::UnknownSite(_)) => "unknown_site",
         Err(CommandError::KeyReused) => "key_reused",
-        Err(CommandError::Invalid(_)) => "invalid",
+        Err(CommandError::Invalid(_) | CommandError::Misfit(_)) => "invalid",
         Err(CommandError::Changed { .. }) => "changed",
         Err(CommandError::TooLarge(_)) => "too_large",
         Err(CommandError::Overloaded) => "overloaded",

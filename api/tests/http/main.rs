@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod atomic;
 mod audit;
 mod bulk;
 mod commands;

@@ -9,6 +9,7 @@ mod commands;
 mod crash;
 mod generate;
 mod import;
+mod import_lines;
 mod keys;
 #[allow(dead_code, reason = "shared with the tests on real servers")]
 mod load;

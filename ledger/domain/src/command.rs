@@ -4,11 +4,14 @@
 //! decided, and what is not well formed never reaches the log.
 
 mod basis;
+mod bundle;
 mod check;
 mod fingerprint;
 pub mod reason;
 
 pub use basis::{Basis, NoSubject, Subject};
+pub use bundle::{Bundle, Misfit};
+pub(crate) use bundle::{overlap, skus};
 pub(crate) use check::RETURN_HOLD_PREFIX;
 use serde::{Deserialize, Serialize};
 use stockledger_schemas::{

@@ -25,6 +25,7 @@
 //! first one that breaks a rule is named; `insufficient_stock` and `out_of_stock` name every line that is short.
 //! Idempotency comes before any decision and is the writer's.
 
+mod bundle;
 mod directory;
 mod order;
 mod stock;
@@ -38,6 +39,7 @@ use stockledger_schemas::{
     Disposition, Event, Level, PartitionId, Position, Refusal, Scope, SiteId, Sku, Timestamp,
 };
 
+pub use self::bundle::{Unbundled, decide_bundle};
 use crate::command::{Basis, Checked, Command, Invalid, Subject};
 use crate::lines::{Sum, sum_by};
 use crate::state::{Directory, Partition, Site};

@@ -20,8 +20,8 @@ pub mod state;
 pub mod stock;
 
 pub use apply::{Breach, Impossible, apply, before_return};
-pub use command::{Checked, Command, Invalid};
-pub use decide::{Change, Moment, Rejection, Undecidable, decide, open_here};
+pub use command::{Bundle, Checked, Command, Invalid, Misfit};
+pub use decide::{Change, Moment, Rejection, Unbundled, Undecidable, decide, decide_bundle, open_here};
 pub use movement::on_hand_changes;
 pub use state::{ApiKey, Directory, DirectorySite, Hold, Item, Partition, ResidentOrder, Site};
 pub use stock::Stock;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use stockledger_domain::command::{Checked, Command};
+use stockledger_domain::command::{Bundle, Checked, Command};
 use stockledger_log::Log;
 use stockledger_schemas::headers::Detail;
 use stockledger_schemas::{Actor, IdempotencyKey, Name, PartitionId, Request, Scope, SiteId};
@@ -20,7 +20,7 @@ use crate::partition::intake::Key;
 use crate::partition::places::{PLACES_MAX, Place, Places};
 use crate::partition::status::{PartitionStatus, StatusSender, WriterState};
 use crate::partition::under_way::UnderWay;
-use crate::partition::{OpenError, Pending, Setup, Work, Writer};
+use crate::partition::{Asked, OpenError, Pending, Setup, Work, Writer};
 use crate::reply::{CommandError, Outcome, Reply, Ticket};
 
 /// How a ledger is written. There is no default for who we are; the rest has safe defaults in [`Options::new`].
@@ -88,7 +88,7 @@ impl Options {
 }
 
 /// What is wanted of a command: [`Work::Command`] or [`Work::DryRun`].
-type Purpose = fn(Box<Checked>) -> Work;
+type Purpose = fn(Asked) -> Work;
 
 /// Who opens a site on its own partition; the person who asked for it stands in the directory's decision.
 const OPENED_BY: &str = "stockledger";
@@ -346,8 +346,9 @@ impl Ledger {
         command: Checked,
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
-        let watch = self.watch(&command);
-        Watch::follow(watch, self.try_enter(command, key, Work::Command))
+        let asked = one(command);
+        let watch = self.watch(&asked);
+        Watch::follow(watch, self.try_enter(asked, key, Work::Command))
     }
 
     /// What a command would be answered with if it came now, after everything that came before. Nothing is written, no
@@ -361,7 +362,7 @@ impl Ledger {
         command: Checked,
         key: Option<IdempotencyKey>,
     ) -> Result<Reply, CommandError> {
-        self.try_enter(command, key, Work::DryRun)?.wait().await
+        self.try_enter(one(command), key, Work::DryRun)?.wait().await
     }
 
     /// As [`Ledger::dry_run`], but waits for room instead of refusing, and gives back what to wait for.
@@ -373,16 +374,35 @@ impl Ledger {
         command: Checked,
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
-        self.enter(command, key, Work::DryRun).await
+        self.enter(one(command), key, Work::DryRun).await
+    }
+
+    /// Submits commands that are done together or not at all: one decision, whose events are those of the commands in their
+    /// order, or the one refusal.
+    ///
+    /// # Errors
+    /// As [`Ledger::submit`].
+    pub async fn submit_bundle(&self, bundle: Bundle, key: IdempotencyKey) -> Result<Reply, CommandError> {
+        let asked = Asked::Bundle(Box::new(bundle));
+        let watch = self.watch(&asked);
+        Watch::follow(watch, self.try_enter(asked, Some(key), Work::Command))?.wait().await
+    }
+
+    /// As [`Ledger::dry_run`], of a bundle.
+    ///
+    /// # Errors
+    /// As [`Ledger::submit`].
+    pub async fn dry_run_bundle(&self, bundle: Bundle, key: IdempotencyKey) -> Result<Reply, CommandError> {
+        self.try_enter(Asked::Bundle(Box::new(bundle)), Some(key), Work::DryRun)?.wait().await
     }
 
     fn try_enter(
         &self,
-        command: Checked,
+        asked: Asked,
         key: Option<IdempotencyKey>,
         purpose: Purpose,
     ) -> Result<PendingReply, CommandError> {
-        let (handle, work, request) = self.route(command, key, purpose)?;
+        let (handle, work, request) = self.route(asked, key, purpose)?;
         let place = handle.places.try_take(work.places(), self.0.queue_within).ok_or_else(|| {
             let key = Key::of(&work, request.as_ref());
             refusal(CommandError::Overloaded, handle.is_under_way(key))
@@ -399,25 +419,26 @@ impl Ledger {
         command: Checked,
         key: Option<IdempotencyKey>,
     ) -> Result<PendingReply, CommandError> {
-        let watch = self.watch(&command);
-        Watch::follow(watch, self.enter(command, key, Work::Command).await)
+        let asked = one(command);
+        let watch = self.watch(&asked);
+        Watch::follow(watch, self.enter(asked, key, Work::Command).await)
     }
 
     async fn enter(
         &self,
-        command: Checked,
+        asked: Asked,
         key: Option<IdempotencyKey>,
         purpose: Purpose,
     ) -> Result<PendingReply, CommandError> {
-        let (handle, work, request) = self.route(command, key, purpose)?;
+        let (handle, work, request) = self.route(asked, key, purpose)?;
         let stopping = || CommandError::NotApplied("the server is stopping");
         let place = handle.places.take(work.places()).await.ok_or_else(stopping)?;
         self.send(handle, work, request, place)
     }
 
-    fn watch(&self, command: &Checked) -> Option<Watch> {
+    fn watch(&self, asked: &Asked) -> Option<Watch> {
         let observer = self.0.observer.clone()?;
-        Some(Watch::new(observer, command.command().kind()))
+        Some(Watch::new(observer, asked.kind()))
     }
 
     /// Stops taking commands, lets what was taken be decided and answered, saves snapshots and ends.
@@ -455,16 +476,16 @@ impl Ledger {
 
     fn route(
         &self,
-        command: Checked,
+        asked: Asked,
         key: Option<IdempotencyKey>,
         purpose: Purpose,
     ) -> Result<(&Handle, Work, Option<Request>), CommandError> {
-        let partition = match command.scope() {
+        let partition = match asked.scope() {
             Scope::Directory => PartitionId::DIRECTORY,
             Scope::Site(site) => self.find(site)?,
         };
-        let request = key.map(|key| Request { key, fingerprint: command.fingerprint() });
-        Ok((self.handle(partition)?, purpose(Box::new(command)), request))
+        let request = key.map(|key| Request { key, fingerprint: asked.fingerprint() });
+        Ok((self.handle(partition)?, purpose(asked), request))
     }
 
     /// Where a site lives. While a partition is still being read, a site that is not found may be one of its own.
@@ -515,6 +536,10 @@ impl Handle {
     fn is_under_way(&self, key: Option<Key>) -> bool {
         key.is_some_and(|key| self.under_way.count(key.hash) > 0)
     }
+}
+
+fn one(command: Checked) -> Asked {
+    Asked::One(Box::new(command))
 }
 
 /// What a command hears that is not let in: that nothing was written, unless an earlier copy of it is under way.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use stockledger_domain::command::Invalid;
+use stockledger_domain::command::{Invalid, Misfit};
 use stockledger_schemas::{Decision, PartitionId, Position, SiteId};
 use tokio::sync::oneshot;
 
@@ -40,6 +40,9 @@ pub enum CommandError {
         /// The decision that changed it last; absent if there is no such thing.
         last: Option<Position>,
     },
+    /// One of the commands that were to be done together does not fit beside the others, whatever the state. Nothing was written.
+    #[error("the commands cannot be done together: {0}")]
+    Misfit(Misfit),
     /// The decision would be too long for one record. Nothing was written.
     #[error("the command is too large: {0}")]
     TooLarge(String),

@@ -1,6 +1,7 @@
 //! The trail: one row per decision of a site, with who, when and why, and what the movements do not say.
 //!
-//! A decision is called by its first event; what its other events changed stands in its movements.
+//! A decision is called by the event that is about an order, else by its first one; what its other events changed stands in
+//! its movements.
 
 use serde::Serialize;
 use stockledger_schemas::event::{CountedLine, OutOfStock, RefusedLine};
@@ -14,7 +15,8 @@ pub(super) fn add(step: &mut Step<'_>) -> Result<(), Reason> {
         return Ok(());
     }
     let decision = step.decision;
-    let Some(event) = decision.events.first() else { return Ok(()) };
+    let of_order = decision.events.iter().find(|event| event.order_id().is_some());
+    let Some(event) = of_order.or_else(|| decision.events.first()) else { return Ok(()) };
     let context = &decision.context;
     let row = TrailRow {
         site: step.site.clone(),

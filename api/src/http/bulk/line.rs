@@ -43,24 +43,26 @@ struct Sent<'a> {
 /// Reads a line with the functions of the command's own route, and checks that the caller may send it there.
 pub(super) fn parse(line: &[u8], caller: &Caller) -> Result<Line, Problem> {
     let sent: Sent<'_> = body::parse(line)?;
-    match sent.command {
-        CommandKind::OpenSite => sent.into_line::<OpenSiteBody>(caller),
-        CommandKind::RegisterItem => sent.into_line::<RegisterItemBody>(caller),
-        CommandKind::ReceiveStock => sent.into_line::<ReceiptBody>(caller),
-        CommandKind::AdjustStock => sent.into_line::<AdjustmentBody>(caller),
-        CommandKind::CountStock => sent.into_line::<CountBody>(caller),
-        CommandKind::HoldStock => sent.into_line::<HoldBody>(caller),
-        CommandKind::ReleaseHold => sent.into_line::<ReleaseBody>(caller),
-        CommandKind::PlaceOrder => sent.into_line::<OrderBody>(caller),
-        CommandKind::ShipOrder => sent.into_line::<ShipmentBody>(caller),
-        CommandKind::CancelOrder => sent.into_line::<CancellationBody>(caller),
-        CommandKind::ReturnOrder => sent.into_line::<ReturnBody>(caller),
-        CommandKind::RecordNote => sent.into_line::<RecordNoteBody>(caller),
-        CommandKind::CreateKey | CommandKind::RevokeKey => {
-            Err(Problem::invalid_at("/command", "keys are made and revoked one by one, at /v1/keys"))
-        }
-    }
+    sent.read(caller)
 }
+
+/// Reads a line of those that are done together, whose key is that of their request.
+pub(super) fn parse_of_bundle(line: &[u8], caller: &Caller) -> Result<Checked, Problem> {
+    let mut sent: Sent<'_> = body::parse(line)?;
+    if sent.idempotency_key.is_some() {
+        let detail = "lines that are done together have one key, the header Idempotency-Key of the request";
+        return Err(Problem::invalid_at("/idempotency_key", detail));
+    }
+    if sent.dry_run {
+        let detail = "lines that are done together run dry together: ?atomic=true&dry_run=true";
+        return Err(Problem::invalid_at("/dry_run", detail));
+    }
+    sent.idempotency_key = Some(IdempotencyKey::new(OF_BUNDLE).map_err(Problem::internal)?);
+    sent.read(caller).map(|line| line.command)
+}
+
+/// Stands for the key of the request where a line is read that has none of its own.
+const OF_BUNDLE: &str = "bundle";
 
 /// What the ledger says of a command, as the problem of its line.
 pub(super) fn problem_of_command(error: CommandError) -> Problem {
@@ -73,6 +75,27 @@ fn in_body(problem: Problem) -> Problem {
 }
 
 impl Sent<'_> {
+    /// The line, read with the functions of the command's own route.
+    fn read(self, caller: &Caller) -> Result<Line, Problem> {
+        match self.command {
+            CommandKind::OpenSite => self.into_line::<OpenSiteBody>(caller),
+            CommandKind::RegisterItem => self.into_line::<RegisterItemBody>(caller),
+            CommandKind::ReceiveStock => self.into_line::<ReceiptBody>(caller),
+            CommandKind::AdjustStock => self.into_line::<AdjustmentBody>(caller),
+            CommandKind::CountStock => self.into_line::<CountBody>(caller),
+            CommandKind::HoldStock => self.into_line::<HoldBody>(caller),
+            CommandKind::ReleaseHold => self.into_line::<ReleaseBody>(caller),
+            CommandKind::PlaceOrder => self.into_line::<OrderBody>(caller),
+            CommandKind::ShipOrder => self.into_line::<ShipmentBody>(caller),
+            CommandKind::CancelOrder => self.into_line::<CancellationBody>(caller),
+            CommandKind::ReturnOrder => self.into_line::<ReturnBody>(caller),
+            CommandKind::RecordNote => self.into_line::<RecordNoteBody>(caller),
+            CommandKind::CreateKey | CommandKind::RevokeKey => {
+                Err(Problem::invalid_at("/command", "keys are made and revoked one by one, at /v1/keys"))
+            }
+        }
+    }
+
     fn into_line<I: Input>(self, caller: &Caller) -> Result<Line, Problem> {
         let Self { command: kind, site, sku, order_id, hold_id, idempotency_key, dry_run, body } = self;
         // Before all else, as in front of a route: what a line of a site is answered with that the caller does not see must

@@ -9,9 +9,12 @@
 //! With `?dry_run=true`, or of a line with the member `dry_run`, nothing is written. Each such line is answered as if it came
 //! alone and now: what the lines before it would have done, were they not dry runs, it does not meet.
 //!
+//! With `?atomic=true` a few lines of one site are done together or not at all: `atomic.rs`.
+//!
 //! A caller must read answers while it sends: when it does not, nothing more is read from it.
 
 mod answer;
+mod atomic;
 mod line;
 mod lines;
 
@@ -30,11 +33,12 @@ use futures_util::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use stockledger_writer::{Ledger, PendingReply, Reply};
 
+use self::answer::Writer;
 use self::line::Line;
 use self::lines::{Lines, Read};
 use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
-use crate::http::command::require_media_type;
+use crate::http::command::{require_media_type, whole_body};
 use crate::http::dry_run::Purpose;
 use crate::http::edge::RequestId;
 use crate::http::patience::Patience;
@@ -48,6 +52,20 @@ pub(super) fn command_of(
     line: &[u8],
 ) -> Result<(stockledger_domain::Checked, Option<stockledger_schemas::IdempotencyKey>), Problem> {
     line::parse(line, &Caller::local()?).map(|line| (line.command, line.key))
+}
+
+/// Checks a line as bulk would, without sending it.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_line(line: &[u8]) -> Result<(), String> {
+    let parsed = Caller::local().and_then(|caller| line::parse(line, &caller));
+    let Err(problem) = parsed else { return Ok(()) };
+    let document = problem.document("", "");
+    let more = document.more();
+    // There is no other line in it.
+    let detail = || document.detail().replace(" at line 1 column ", " at column ");
+    Err(if more.is_empty() { detail() } else { more.join("; ") })
 }
 
 /// Most commands of one request that wait for their answer at a time.
@@ -80,11 +98,13 @@ struct BulkParameters {
     stop_at_failure: bool,
     #[serde(default)]
     dry_run: bool,
+    #[serde(default)]
+    atomic: bool,
 }
 
 async fn bulk(
     State(app): State<App>,
-    Parameters(BulkParameters { stop_at_failure, dry_run }): Parameters<BulkParameters>,
+    Parameters(BulkParameters { stop_at_failure, dry_run, atomic }): Parameters<BulkParameters>,
     Extension(request_id): Extension<RequestId>,
     caller: Caller,
     request: Request,
@@ -92,18 +112,28 @@ async fn bulk(
     let ledger = app.ledger()?.clone();
     let (parts, body) = request.into_parts();
     require_media_type(&parts.headers, MEDIA_TYPES)?;
+    let purpose = Purpose::of(dry_run);
+    if atomic {
+        let body = whole_body(&app, &parts, body).await?;
+        let writer = Writer { request_id: request_id.as_str(), purpose };
+        let answers = atomic::carry_out(&ledger, &caller, &parts, &body.bytes, purpose, &writer).await?;
+        return Ok(ndjson(Body::from(answers)));
+    }
     let room = app.room().stream()?;
     let has_failed = AtomicBool::new(false);
-    let purpose = Purpose::of(dry_run);
     let session =
         Arc::new(Session { ledger, caller, request_id, stop_at_failure, purpose, has_failed, _room: room });
     let lines = Lines::new(body.into_data_stream(), Patience::of(&parts.extensions));
     let answers = answers(session, lines);
     let writes =
         answers.ready_chunks(ANSWERS_PER_WRITE_MAX).map(|answers| Ok::<_, Infallible>(joined(answers)));
-    let mut response = Response::new(Body::from_stream(writes));
+    Ok(ndjson(Body::from_stream(writes)))
+}
+
+fn ndjson(body: Body) -> Response {
+    let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    Ok(response)
+    response
 }
 
 /// What the lines of one request share.
@@ -136,7 +166,8 @@ fn answers(session: Arc<Session>, lines: Lines) -> impl Stream<Item = Vec<u8>> {
                 Either::Right(pending) => pending.wait().await.map_err(line::problem_of_command),
             };
             answering.note(&outcome);
-            answer::write(number, &outcome, purpose, answering.request_id.as_str())
+            let writer = Writer { request_id: answering.request_id.as_str(), purpose };
+            writer.line(number, &outcome)
         };
         Some((answer, (session, lines)))
     });

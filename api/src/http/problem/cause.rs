@@ -27,6 +27,7 @@ impl From<CommandError> for Problem {
             ),
             CommandError::Invalid(errors) => Self::invalid(errors),
             CommandError::Changed { last } => Self::new(Code::PreconditionFailed, changed(last)),
+            CommandError::Misfit(misfit) => Self::invalid(vec![misfit.invalid]),
             CommandError::TooLarge(_) => Self::new(Code::BodyTooLarge, text),
             CommandError::Overloaded => Self::new(Code::Overloaded, text),
             CommandError::NotApplied(_) => Self::new(Code::NotApplied, text),

@@ -122,6 +122,8 @@ codes! {
         "The request can be read but is not a valid command. The member errors lists each problem with a JSON pointer into the body. Nothing was recorded, so the same idempotency key can be used for the mended command.";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency-key-reused" final "Idempotency key reused"
         "This idempotency key was used at this site before, for another command. Use a new key for a new command.";
+    AnotherLineRefused = FAILED_DEPENDENCY "another-line-refused" final "Another line was refused"
+        "The lines of this request are done together or not at all, and another one of them cannot be done. Nothing was done; the answer to that line says why.";
     RateLimited = TOO_MANY_REQUESTS "rate-limited" retry "Rate limited"
         "Too many requests came from this credential. Wait as long as Retry-After says.";
     Internal = INTERNAL_SERVER_ERROR "internal" final "Internal error"

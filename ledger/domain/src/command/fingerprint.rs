@@ -11,7 +11,7 @@ const VERSION: &str = "stockledger-command-v1";
 /// What the caller sent, in one fixed order of members; what was not given is absent. The actor is not part of it: a
 /// retry may come with another credential.
 #[derive(Serialize)]
-struct Canonical<'a> {
+pub(super) struct Said<'a> {
     scope: &'a Scope,
     command: &'a Command,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,12 @@ impl Checked {
     /// golden tests of this crate hold it still.
     #[must_use]
     pub fn fingerprint(&self) -> Hash {
-        let canonical = Canonical {
+        let json = serde_json::to_vec(&self.said()).expect("a command has only texts and whole numbers");
+        Hash::of(&[VERSION.as_bytes(), &json])
+    }
+
+    pub(super) const fn said(&self) -> Said<'_> {
+        Said {
             scope: &self.scope,
             command: &self.command,
             occurred_at: self.context.occurred_at,
@@ -41,8 +46,6 @@ impl Checked {
             note: self.context.note.as_ref(),
             reference: self.context.reference.as_ref(),
             correlation_id: self.context.correlation_id.as_ref(),
-        };
-        let json = serde_json::to_vec(&canonical).expect("a command has only texts and whole numbers");
-        Hash::of(&[VERSION.as_bytes(), &json])
+        }
     }
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "the texts and numbers of the tests are valid")]
 
 mod basis;
+mod bundles;
 mod checks;
 mod fingerprints;
 mod impossible;

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stockledger_chain::{Verdict, admit};
-use stockledger_domain::{Change, Moment, Undecidable, apply, decide, open_here};
+use stockledger_domain::{Change, Moment, Unbundled, Undecidable, apply, decide, decide_bundle, open_here};
 use stockledger_rules::{Rule, keeps};
 use stockledger_schemas::{
     Actor, Context, Decision, Event, PartitionId, Position, Scope, SiteId, Timestamp, envelope,
 };
 
 use super::flight::InFlight;
-use super::{Pending, Work, Writer};
+use super::{Asked, Pending, Work, Writer};
 use crate::reply::{CommandError, Reply};
 
 /// What deciding a command came to.
 enum Decided {
     /// Something happened, or was refused: a record.
-    Event(Box<(Context, Event)>),
+    Events(Box<(Context, Vec<Event>)>),
     /// It is so already, since this decision.
     AlreadySo(u64),
 }
@@ -50,14 +50,14 @@ impl Writer {
                 self.answer_from_log(pending, seq);
                 None
             }
-            Ok(Decided::Event(happened)) if pending.work.is_dry_run() => {
-                let (context, event) = *happened;
-                self.foretell(pending, now, context, event);
+            Ok(Decided::Events(happened)) if pending.work.is_dry_run() => {
+                let (context, events) = *happened;
+                self.foretell(pending, now, context, events);
                 None
             }
-            Ok(Decided::Event(happened)) => {
-                let (context, event) = *happened;
-                self.record(pending, now, context, event)
+            Ok(Decided::Events(happened)) => {
+                let (context, events) = *happened;
+                self.record(pending, now, context, events)
             }
             Err(error @ CommandError::Changed { last }) => {
                 let seq = last.map_or(self.ahead.chain.seq, |last| last.seq);
@@ -72,11 +72,11 @@ impl Writer {
     }
 
     fn decide_now(&self, pending: &Pending, now: Timestamp) -> Result<Decided, CommandError> {
-        let command = match &pending.work {
+        let asked = match &pending.work {
             Work::OpenHere(site, actor) => return Ok(self.open_site_here(site, actor)),
-            Work::Command(command) | Work::DryRun(command) => command,
+            Work::Command(asked) | Work::DryRun(asked) => asked,
         };
-        if let Scope::Site(site) = command.scope()
+        if let Scope::Site(site) = asked.scope()
             && !self.ahead.domain.sites.contains_key(site)
         {
             return Err(CommandError::UnknownSite(site.clone()));
@@ -87,20 +87,26 @@ impl Writer {
             position: Position::new(self.partition, self.ahead.chain.seq + 1),
             counted: pending.prepared.counted.as_ref().unwrap_or(&nothing),
         };
-        let event = match decide(&self.ahead.domain, command, &moment) {
-            Ok(Change::Event(event)) => event,
-            Ok(Change::Nothing { since }) => return Ok(Decided::AlreadySo(since)),
-            Err(rejection) => {
-                let never_logged = |undecidable| never_logged(self.partition, undecidable);
-                rejection.into_event(command.command()).map_err(never_logged)?
-            }
+        let never_logged = |undecidable| never_logged(self.partition, undecidable);
+        let events = match asked {
+            Asked::One(command) => match decide(&self.ahead.domain, command, &moment) {
+                Ok(Change::Event(event)) => vec![event],
+                Ok(Change::Nothing { since }) => return Ok(Decided::AlreadySo(since)),
+                Err(rejection) => vec![rejection.into_event(command.command()).map_err(never_logged)?],
+            },
+            Asked::Bundle(bundle) => match decide_bundle(&self.ahead.domain, bundle, &moment) {
+                Ok(events) => events,
+                Err(Unbundled::Refused(event)) => vec![*event],
+                Err(Unbundled::Misfit(misfit)) => return Err(CommandError::Misfit(misfit)),
+                Err(Unbundled::Undecidable(undecidable)) => return Err(never_logged(undecidable)),
+            },
         };
-        Ok(Decided::Event(Box::new((command.context().clone(), event))))
+        Ok(Decided::Events(Box::new((asked.context().clone(), events))))
     }
 
     fn open_site_here(&self, site: &SiteId, actor: &Actor) -> Decided {
         match open_here(&self.ahead.domain, site) {
-            Change::Event(event) => Decided::Event(Box::new((Context::by(actor.clone()), event))),
+            Change::Event(event) => Decided::Events(Box::new((Context::by(actor.clone()), vec![event]))),
             Change::Nothing { since } => Decided::AlreadySo(since),
         }
     }
@@ -112,9 +118,9 @@ impl Writer {
         pending: Pending,
         now: Timestamp,
         context: Context,
-        event: Event,
+        events: Vec<Event>,
     ) -> Option<(InFlight, Bytes)> {
-        let decision = self.next_decision(&pending, now, context, event);
+        let decision = self.next_decision(&pending, now, context, events);
         match self.go_ahead(&decision) {
             Ok((after, bytes)) => {
                 let record = InFlight { decision: Arc::new(decision), hash: after.hash, after, pending };
@@ -127,7 +133,13 @@ impl Writer {
         }
     }
 
-    fn next_decision(&self, pending: &Pending, now: Timestamp, context: Context, event: Event) -> Decision {
+    fn next_decision(
+        &self,
+        pending: &Pending,
+        now: Timestamp,
+        context: Context,
+        events: Vec<Event>,
+    ) -> Decision {
         Decision {
             term: self.ahead.chain.term,
             seq: self.ahead.chain.seq + 1,
@@ -136,15 +148,15 @@ impl Writer {
             scope: pending.work.scope(),
             request: pending.request.clone(),
             context,
-            events: vec![event],
+            events,
         }
     }
 
     /// Answers a dry run with the decision that its command would have come to. Nothing moves: neither the speculative
     /// state nor the log. What it rests on may still be in flight, so the answer waits until that is certain, and is
     /// found anew if it turns out never to have happened.
-    fn foretell(&mut self, pending: Pending, now: Timestamp, context: Context, event: Event) {
-        let decision = self.next_decision(&pending, now, context, event);
+    fn foretell(&mut self, pending: Pending, now: Timestamp, context: Context, events: Vec<Event>) {
+        let decision = self.next_decision(&pending, now, context, events);
         if let Err(error) = envelope::encode_decision(&decision) {
             return self.open_keys.answer(pending, Err(CommandError::TooLarge(error.to_string())));
         }

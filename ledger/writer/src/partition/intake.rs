@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use stockledger_domain::command::Checked;
-use stockledger_schemas::{Actor, Hash, Level, Order, Request, Scope, SiteId, Sku};
+use stockledger_domain::{Bundle, Checked};
+use stockledger_schemas::{
+    Actor, CommandKind, Context, Hash, Level, Order, OrderId, Request, Scope, SiteId, Sku,
+};
 use tokio::sync::oneshot;
 
 use crate::partition::index::{ShortHash, key_hash};
@@ -15,18 +17,73 @@ use crate::reply::{CommandError, Outcome, Reply, Ticket, answer};
 #[derive(Debug)]
 pub(crate) enum Work {
     /// A caller's command.
-    Command(Box<Checked>),
+    Command(Asked),
     /// A caller's command, of which only the decision is wanted: nothing is written.
-    DryRun(Box<Checked>),
+    DryRun(Asked),
     /// The directory says that this site lives here: take commands for it from now on.
     OpenHere(SiteId, Actor),
 }
 
-impl Work {
-    /// The caller's command, if it is about one.
-    pub(crate) fn command(&self) -> Option<&Checked> {
+/// What a caller asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// One command.
+    One(Box<Checked>),
+    /// Several that are done together or not at all.
+    Bundle(Box<Bundle>),
+}
+
+impl Asked {
+    pub(crate) fn scope(&self) -> &Scope {
         match self {
-            Self::Command(command) | Self::DryRun(command) => Some(command),
+            Self::One(command) => command.scope(),
+            Self::Bundle(bundle) => bundle.scope(),
+        }
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        match self {
+            Self::One(command) => command.context(),
+            Self::Bundle(bundle) => bundle.context(),
+        }
+    }
+
+    /// The one order that it is about.
+    pub(crate) fn order_id(&self) -> Option<&OrderId> {
+        match self {
+            Self::One(command) => command.command().order_id(),
+            Self::Bundle(bundle) => bundle.order_id(),
+        }
+    }
+
+    pub(crate) fn fingerprint(&self) -> Hash {
+        match self {
+            Self::One(command) => command.fingerprint(),
+            Self::Bundle(bundle) => bundle.fingerprint(),
+        }
+    }
+
+    /// What it is counted as: a bundle as its first command.
+    pub(crate) fn kind(&self) -> CommandKind {
+        match self {
+            Self::One(command) => command.command().kind(),
+            Self::Bundle(bundle) => bundle.first().command().kind(),
+        }
+    }
+
+    fn lines(&self) -> usize {
+        match self {
+            Self::One(command) => command.command().lines(),
+            Self::Bundle(bundle) => bundle.lines(),
+        }
+    }
+}
+
+impl Work {
+    /// What a caller asks for, if one does.
+    pub(crate) const fn asked(&self) -> Option<&Asked> {
+        match self {
+            Self::Command(asked) | Self::DryRun(asked) => Some(asked),
             Self::OpenHere(..) => None,
         }
     }
@@ -37,12 +94,12 @@ impl Work {
 
     /// The places that it takes among what is open.
     pub(crate) fn places(&self) -> u32 {
-        places_of(self.command().map_or(0, |command| command.command().lines()))
+        places_of(self.asked().map_or(0, Asked::lines))
     }
 
     pub(crate) fn scope(&self) -> Scope {
         match self {
-            Self::Command(command) | Self::DryRun(command) => command.scope().clone(),
+            Self::Command(asked) | Self::DryRun(asked) => asked.scope().clone(),
             Self::OpenHere(site, _) => Scope::Site(site.clone()),
         }
     }

@@ -45,7 +45,7 @@ pub(crate) use confirmed::Confirmed;
 use flight::Flight;
 pub(crate) use index::OffsetIndex;
 use intake::OpenKeys;
-pub(crate) use intake::{Pending, Work};
+pub(crate) use intake::{Asked, Pending, Work};
 use places::PLACES_MAX;
 use prepare::{Awaiting, PreparedCommand};
 use status::{StatusSender, WriterState};

@@ -14,7 +14,7 @@ use stockledger_schemas::{
 };
 
 use super::intake::Caller;
-use super::{OffsetIndex, Pending, Writer};
+use super::{Asked, OffsetIndex, Pending, Writer};
 use crate::reply::{CommandError, Outcome, Reply};
 
 /// A count may name a position at most this many decisions back; reading more would keep the caller waiting too long.
@@ -64,8 +64,8 @@ impl Writer {
 
     /// A closed order is read again from the decision that touched it last.
     fn with_its_order(&mut self, mut pending: Pending) -> Option<Pending> {
-        let Some(command) = pending.work.command() else { return Some(pending) };
-        let (Scope::Site(site), Some(order_id)) = (command.scope(), command.command().order_id()) else {
+        let Some(asked) = pending.work.asked() else { return Some(pending) };
+        let (Scope::Site(site), Some(order_id)) = (asked.scope(), asked.order_id()) else {
             return Some(pending);
         };
         let Some(orders) = self.ahead.domain.sites.get_mut(site) else { return Some(pending) };
@@ -104,8 +104,8 @@ impl Writer {
     /// Drops the closed order that was read again for a command that comes to no decision, which would do it. One that a
     /// decision in flight has touched stays until that is confirmed.
     pub(super) fn forget_its_order(&mut self, pending: &Pending) {
-        let Some(command) = pending.work.command() else { return };
-        if let (Scope::Site(site), Some(order_id)) = (command.scope(), command.command().order_id())
+        let Some(asked) = pending.work.asked() else { return };
+        if let (Scope::Site(site), Some(order_id)) = (asked.scope(), asked.order_id())
             && let Some(orders) = self.ahead.domain.sites.get_mut(site)
         {
             orders.evict_closed(order_id, self.confirmed.chain.seq);
@@ -113,7 +113,8 @@ impl Writer {
     }
 
     fn with_its_count_bases(&mut self, pending: Pending) -> Option<Pending> {
-        let Some(command) = pending.work.command() else { return Some(pending) };
+        // No bundle counts.
+        let Some(Asked::One(command)) = pending.work.asked() else { return Some(pending) };
         if pending.prepared.counted.is_some() || command.command().count_bases().next().is_none() {
             return Some(pending);
         }

@@ -212,13 +212,29 @@ fn bulk() -> Operation {
             "dry_run",
             "Write nothing: each line is answered as if it came alone and now.",
             bool::usage,
-        )])
+        ), query(
+            "atomic",
+            "Do all lines together or none: one decision under the key of the request, at most 16 lines of one site and without \
+             keys of their own.",
+            bool::usage,
+        ), Given {
+            is_required: false,
+            meaning: "With `atomic=true` the key of all lines together.",
+            ..IDEMPOTENCY_KEY
+        }])
         .about(
             "Each line is a `BulkLine`, and is answered by a `BulkAnswer`, in order. Each is a command of its own: one that is \
              refused does not stop those after it. Read answers while you send. A line needs what the route of its command \
-             needs.",
+             needs.\n\nWith `atomic=true` the lines are done together or not at all. They have one `reason`, `note` and the like, \
+             no two of them move the same SKU, at most one is about an order, and none counts, opens, registers or \
+             remarks. When one cannot be done, the others are answered with `another-line-refused`. A repetition under the \
+             same key is answered as the first time, for ever.",
         )
         .body_as::<String>("application/x-ndjson", false, json!(lines))
         .answers_as::<String>(200, "application/x-ndjson", "An answer a line, as they are decided.")
-        .fails(&[Code::NotPartitionOwner])
+        .fails(&[
+            Code::NotPartitionOwner,
+            Code::IdempotencyKeyMissing,
+            Code::AnotherLineRefused,
+        ])
 }
