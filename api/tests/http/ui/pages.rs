@@ -101,7 +101,7 @@ async fn stock_is_listed_searched_and_looked_up_in_the_past() {
     assert_says(&past, &["12,345 0 0 12,345 box", "as recorded then"]);
     let low =
         browse(&service, &format!("/ui/sites/uk/stock?as_of={position}&available=12345")).await.expect(200);
-    assert_says(&low, &["12,345 0 0 12,345 box", "1 items shown"]);
+    assert_says(&low, &["12,345 0 0 12,345 box", "1 item shown"]);
     let low =
         browse(&service, &format!("/ui/sites/uk/stock?as_of={position}&available=12344")).await.expect(200);
     assert_says(&low, &["Nothing here matches."]);

@@ -148,7 +148,12 @@ fn what_one_decision_cannot_say_does_not_fit() {
     });
     let elsewhere = Checked::new(Scope::Site(site_id("other")), receive("B", 1), other());
     let without_reason = Checked::new(main_site(), receive("B", 1), by_somebody());
-    let counted = CountLine { sku: sku("B"), counted: Level::new(1).unwrap(), at_position: None };
+    let counted = CountLine {
+        sku: sku("B"),
+        counted: Level::new(1).unwrap(),
+        at_position: None,
+        expected_on_hand: None,
+    };
     let count = Command::CountStock(CountStock { lines: vec![counted] });
     let count = Checked::new(main_site(), count, by_somebody());
     let first = || checked(receive("A", 1));
