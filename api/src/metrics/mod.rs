@@ -2,7 +2,7 @@
 //! (`docs/operations/`).
 //!
 //! What happens is counted where it happens, by handles that cost an atomic operation or two ([`Metrics`]); what stands
-//! somewhere is looked up when it is asked for ([`standing`]). No label has a value that a caller chooses: commands, event
+//! somewhere is looked up when it is asked for (`standing.rs`). No label has a value that a caller chooses: commands, event
 //! types, routes, codes and partitions are all closed sets, so the number of series is bounded whatever is done to the
 //! ledger.
 

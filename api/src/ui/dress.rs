@@ -44,9 +44,10 @@ pub(in crate::http) async fn dress(request: Request, next: Next) -> Response {
     let id = id.as_ref().map_or("", RequestId::as_str);
     problem.log_cause(id, &path);
     if problem.code() == Code::Unauthenticated {
-        let (detail, next) = (problem.document(id, &path), if is_read { path.as_str() } else { "" });
-        let said = if shown { detail.detail() } else { "" };
-        return sign_in::form(Code::Unauthenticated.status(), said, next).map_or_else(
+        let document = problem.document(id, &path);
+        let said = if shown { document.detail() } else { "" };
+        // A form has the address of its page, so both lead back there.
+        return sign_in::form(Code::Unauthenticated.status(), said, &path).map_or_else(
             IntoResponse::into_response,
             |mut form| {
                 form.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -74,9 +74,13 @@ async fn sign_in(
         }
         Err(problem) => return Err(problem),
     };
+    let jar = Jar::of(&extensions, &headers);
+    if let Some(former) = jar.ticket(&headers) {
+        app.sessions().close(former);
+    }
     let ticket = app.sessions().open(&key.key_id, Instant::now()).map_err(Problem::internal)?;
-    tracing::info!(key_id = %key.key_id, name = %key.name, "somebody signed in with a browser");
-    Ok(with_cookie(Redirect::to(next), Jar::of(&extensions, &headers).keep(&ticket)))
+    tracing::debug!(key_id = %key.key_id, name = %key.name, "somebody signed in with a browser");
+    Ok(with_cookie(Redirect::to(next), jar.keep(&ticket)))
 }
 
 async fn sign_out(

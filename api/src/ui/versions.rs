@@ -113,7 +113,8 @@ async fn rebuild(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meant {
-    version: u32,
+    /// Nothing, if somebody comes without having been asked.
+    version: Option<u32>,
 }
 
 async fn ask_switch(
@@ -121,7 +122,10 @@ async fn ask_switch(
     Parameters(Meant { version }): Parameters<Meant>,
 ) -> Result<Response, Problem> {
     app.versions()?;
-    page(&Confirm::switch(Version(version)))
+    match version {
+        Some(version) => page(&Confirm::switch(Version(version))),
+        None => Ok(Redirect::to(PROJECTIONS).into_response()),
+    }
 }
 
 async fn switch(

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use stockledger::http::{self, App, Gate, Roles};
 use stockledger_log::Entry;
 use stockledger_schemas::{KeyScope, Record, envelope};
+use tokio::time::Instant;
 
 use crate::errors::assert_problem;
 use crate::keys::Guarded;
-use crate::support::{Answer, Service, get, send};
+use crate::support::{Answer, PATIENCE, Service, get, send};
 
 /// Positions of the decisions of a page.
 pub(crate) fn positions(answer: &Answer) -> Vec<String> {
@@ -195,6 +196,10 @@ async fn a_key_for_some_sites_sees_their_events_only() {
     guarded.service.post("/v1/sites/fr/notes", r#"{"note":"seen"}"#).await.expect(201);
     let token = guarded.key("abroad", &[KeyScope::AuditRead], json!({ "sites": ["fr"] })).await;
     let everything = guarded.key("auditor", &[KeyScope::AuditRead], json!({})).await;
+    // An answer tells what was read so far: all of it, once the feed is level.
+    for status in guarded.service.ledger.status() {
+        assert!(guarded.service.feed.reached(status.position, Instant::now() + PATIENCE).await);
+    }
     let level = |answer: &Answer| -> Vec<Value> { answer.json["data"].as_array().unwrap().clone() };
     let all = level(&guarded.get(&everything, "/v1/events?limit=500&wait=1").await.expect(200));
     assert!(all.iter().any(|decision| decision["decision"]["events"][0]["type"] == "key_created"));

@@ -3,15 +3,17 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use serde_json::Value;
 use stockledger::client::Client;
-use stockledger::tls::Trust;
+use stockledger::tls::{Trust, client_config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio_rustls::TlsConnector;
 
-use crate::run::{complaint, program, refused, run, text, until};
+use crate::run::{complaint, data, program, refused, run, text, until};
 
 /// A certificate for `localhost`, the authority that vouches for it, and its key.
 pub(crate) struct Files {
@@ -103,6 +105,47 @@ async fn a_server_with_a_certificate_is_believed_by_those_who_should() {
     .await;
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
     assert!(server.wait().await.unwrap().success());
+}
+
+/// What a browser is answered that signs in over TLS, as it comes.
+async fn sign_in(port: u16, trust: &Trust, token: &str) -> String {
+    let config = Arc::new(client_config(trust).unwrap());
+    let plain = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut stream =
+        TlsConnector::from(config).connect("localhost".try_into().unwrap(), plain).await.expect("believed");
+    let body = format!("token={token}");
+    let request = format!(
+        "POST /ui/sign-in HTTP/1.1\r\nhost: localhost:{port}\r\norigin: https://localhost:{port}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_session_over_tls_is_never_sent_without_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = issue(directory.path(), "one");
+    let ledger = directory.path().join("data");
+    let create = ["keys", "create", "--name", "boss", "--scope", "admin", "--data-dir", text(&ledger)];
+    let token = data(&create).await;
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let tls = ["--tls-cert", text(&files.certificate), "--tls-key", text(&files.key)];
+    let serve = [&["serve", "--listen", &listen, "--data-dir", text(&ledger)], &tls[..]].concat();
+    let mut server = program(&serve).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let trust = Trust::Authorities(files.authority.clone());
+    let believing = client(&format!("https://localhost:{port}"), &trust);
+    until(async || believing.get_json::<Value>("/readyz").await.is_ok()).await;
+    let answer = sign_in(port, &trust, token.trim()).await;
+    assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+    let cookie = answer.lines().find(|line| line.starts_with("set-cookie: ")).expect("a cookie");
+    assert!(cookie.starts_with("set-cookie: __Host-stockledger_session="), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict; Secure"), "{cookie}");
+    server.kill().await.unwrap();
 }
 
 #[tokio::test]

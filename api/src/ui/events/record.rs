@@ -6,15 +6,16 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::Value;
-use stockledger_schemas::{KeyScope, Position, SiteId};
+use stockledger_schemas::{Event, KeyScope, Position, SiteId};
 use tokio::time::Instant;
 
 use super::{About, about, is_refusal, site_of, what};
-use crate::feed::{Filter, SETTLE_WITHIN};
+use crate::feed::{Filter, Recorded, SETTLE_WITHIN};
 use crate::http::App;
 use crate::http::access::{Access, Caller};
 use crate::http::problem::{Code, Problem};
 use crate::http::segments::{NoParameters, Parameters, Segments};
+use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Section, page};
 use crate::http::ui::text::{Number, When};
 
@@ -28,6 +29,7 @@ const BYTES_PER_LINE: usize = 16;
 #[template(path = "event.html")]
 struct EventPage {
     frame: Frame,
+    actions: Vec<Action>,
     is_refusal: bool,
     about: Vec<About>,
     site: String,
@@ -74,6 +76,7 @@ pub(super) async fn show(
         frame: Frame::new(what(&decision.events), Section::Events)
             .below(super::PATH.to_owned(), "Events")
             .below(format!("/ui/events/{position}"), position.to_string()),
+        actions: actions(&caller, &recorded),
         is_refusal: decision.events.iter().any(is_refusal),
         about: about(&recorded),
         site: site_of(&recorded).map_or_else(String::new, ToString::to_string),
@@ -97,6 +100,16 @@ pub(super) async fn show(
         earlier: position.seq.checked_sub(1).filter(|seq| *seq > 0).map(beside),
         later: beside(position.seq.saturating_add(1)),
     })
+}
+
+/// What can be done about it: goods that were set aside can be given free.
+fn actions(caller: &Caller, recorded: &Recorded) -> Vec<Action> {
+    let holds = recorded.decision.events.iter().find_map(|event| match event {
+        Event::StockHeld(held) => Some(&held.hold_id),
+        _ => None,
+    });
+    let held = site_of(recorded).zip(holds);
+    held.map_or_else(Vec::new, |(site, hold_id)| forms::of_hold(caller, site, hold_id))
 }
 
 /// Every value with the way to it.

@@ -1,7 +1,7 @@
 //! What somebody may do about what a page shows, as links to forms. Whoever may not do it does not see it.
 
 use stockledger_projections::views::Order;
-use stockledger_schemas::{OrderStatus, SiteId, Sku};
+use stockledger_schemas::{HoldId, OrderStatus, SiteId, Sku};
 
 use crate::http::access::{Access, Caller};
 use crate::http::command::Input;
@@ -45,6 +45,14 @@ pub(in crate::http::ui) fn of_item(caller: &Caller, site: &SiteId, sku: &Sku) ->
     let with_sku =
         |action: Action| Action { path: address(&action.path, &[("sku", sku.as_str())]), ..action };
     at_site(caller, site).into_iter().filter(takes_sku).map(with_sku).collect()
+}
+
+/// With a hold: give it free.
+pub(in crate::http::ui) fn of_hold(caller: &Caller, site: &SiteId, hold_id: &HoldId) -> Vec<Action> {
+    let with_hold =
+        |action: Action| Action { path: address(&action.path, &[("hold_id", hold_id.as_str())]), ..action };
+    let release = |action: &Action| action.text == RELEASE;
+    at_site(caller, site).into_iter().filter(release).map(with_hold).collect()
 }
 
 /// With an order as it stands.

@@ -19,10 +19,10 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::Value;
-use stockledger_schemas::{IdempotencyKey, Position, Sku};
+use stockledger_schemas::{HoldId, IdempotencyKey, Position, Sku};
 
 pub(super) use self::actions::{
-    Action, PLACE_AN_ORDER, at_site, of_item, of_order, open_site, register_item,
+    Action, PLACE_AN_ORDER, at_site, of_hold, of_item, of_order, open_site, register_item,
 };
 use self::done::Done;
 use self::shape::Shape;
@@ -74,12 +74,14 @@ struct Asked {
     done: Option<Position>,
     #[serde(default, deserialize_with = "filled")]
     sku: Option<Sku>,
+    #[serde(default, deserialize_with = "filled")]
+    hold_id: Option<HoldId>,
 }
 
 async fn show<F: Form>(
     State(app): State<App>,
     Segments(ids): Segments<Ids>,
-    Parameters(Asked { done, sku }): Parameters<Asked>,
+    Parameters(Asked { done, sku, hold_id }): Parameters<Asked>,
     uri: Uri,
     caller: Caller,
     reader: Reader,
@@ -95,6 +97,9 @@ async fn show<F: Form>(
     if let Some(sku) = sku {
         fields.fill("sku", sku.as_str());
         fields.fill(&shape::cell(0, "sku"), sku.as_str());
+    }
+    if let Some(hold_id) = hold_id {
+        fields.fill("hold_id", hold_id.as_str());
     }
     let told = of_order::lines(&app, &caller, &F::SHAPE, &ids).await?;
     told.fill(&mut fields);

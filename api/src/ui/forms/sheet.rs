@@ -6,6 +6,7 @@ use askama::Template;
 use serde_json::Value;
 use stockledger_domain::Invalid;
 use stockledger_domain::command::reason;
+use stockledger_schemas::CommandKind;
 use stockledger_schemas::refusal::Shortage;
 
 use crate::http::command::Ids;
@@ -134,6 +135,7 @@ fn frame(shape: &Shape, ids: &Ids) -> Frame {
             .below(site_path(site, "orders"), "Orders")
             .below(site_path_of(site, "orders", order_id.as_str()), order_id.as_str()),
         (Some(site), None) => Frame::at_site(format!("{} at {site}", shape.title), site),
+        _ if shape.command == CommandKind::RegisterItem => Frame::new(shape.title, Section::Items),
         _ => Frame::new(shape.title, Section::Sites),
     }
 }

@@ -32,7 +32,7 @@ const fn post(path: &'static str, body: &'static str) -> Route {
 
 const PAGE: &[&str] = &["limit", "cursor"];
 const UI_PAGE: &[&str] = &["limit", "cursor", "format"];
-const FORM: &[&str] = &["done", "sku"];
+const FORM: &[&str] = &["done", "sku", "hold_id"];
 const PAST: &[&str] = &["as_of", "axis"];
 const PAST_PAGE: &[&str] = &["limit", "cursor", "as_of", "axis"];
 

@@ -94,7 +94,14 @@ async fn every_command_can_be_given_by_a_form() {
     let count = [("lines-0-sku", "CUP"), ("lines-0-counted", "7")];
     assert_says(&done(&service, "/ui/sites/uk/count", &count).await, &["Stock counted", "CUP +3 7 7"]);
     let hold = [("hold_id", "h1"), ("sku", "CUP"), ("quantity", "2"), ("reason", "safety_stock")];
-    assert_says(&done(&service, "/ui/sites/uk/hold", &hold).await, &["Stock held", "CUP 0 7 5"]);
+    let held = done(&service, "/ui/sites/uk/hold", &hold).await;
+    assert_says(&held, &["Stock held", "CUP 0 7 5"]);
+    let (_, record) = held.text.split_once("href=\"/ui/events/").expect("a link to the record");
+    let record =
+        browse(&service, &format!("/ui/events/{}", record.split('"').next().unwrap())).await.expect(200);
+    assert!(record.text.contains(r#"href="/ui/sites/uk/release?hold_id=h1""#), "{}", record.text);
+    let release = browse(&service, "/ui/sites/uk/release?hold_id=h1").await.expect(200);
+    assert!(release.text.contains(r#"name="hold_id" value="h1""#), "{}", release.text);
     assert_says(
         &done(&service, "/ui/sites/uk/release", &[("hold_id", "h1")]).await,
         &["Hold released", "CUP 0 7 7"],

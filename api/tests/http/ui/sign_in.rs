@@ -115,6 +115,10 @@ async fn a_session_ends_when_its_key_is_revoked() {
     let ended = browser.get("/ui").await.expect(401);
     assert_page(&ended, "Sign in");
     assert_says(&ended, &["the session has ended"]);
+    // Whoever sent a form meanwhile comes back to its page.
+    let late =
+        browser.submit("/ui/sites/uk/receive", "lines-0-sku=A&lines-0-quantity=1&key=k").await.expect(401);
+    assert!(late.text.contains(r#"name="next" value="/ui/sites/uk/receive""#), "{}", late.text);
 }
 
 #[tokio::test]
