@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::node::Node;
 use super::proxy::{Mode, Proxy};
@@ -125,6 +125,12 @@ impl Done {
         self.kills_of_servers += usize::from(fault.is_kill_of_server());
     }
 
+    /// How a clock that was off by too much, since `from`, was borne.
+    fn note_clock(&mut self, node: &'static str, during: Range<Duration>, is_noticed: bool) {
+        self.clocks_noticed += usize::from(is_noticed);
+        self.refusing.push(Refusing { node, during });
+    }
+
     fn add(&mut self, other: Self) {
         for (name, count) in other.faults {
             *self.faults.entry(name).or_default() += count;
@@ -149,7 +155,13 @@ struct Nemesis<'a> {
     stop: Arc<AtomicBool>,
 }
 
-/// Lets all of them loose on the rig for so long. All faults are mended afterwards, but for nodes that are still starting.
+/// By how much a clock is wrong that must be noticed; 60 s are allowed.
+const BROKEN_CLOCK_MS: i64 = 90_000;
+/// How long a node whose clock is wrong may take to start, to claim a partition and to notice, on a machine that is busy.
+const CLOCK_NOTICED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Lets all of them loose on the rig for so long, and breaks one clock when they are done. All faults are mended afterwards,
+/// but for nodes that are still starting.
 pub(crate) fn strike(rig: &Rig, began: Instant, seed: u64, time: Duration) -> Result<Done> {
     let stop = Arc::<AtomicBool>::default();
     let all = all(rig, began, seed, &stop);
@@ -162,8 +174,28 @@ pub(crate) fn strike(rig: &Rig, began: Instant, seed: u64, time: Duration) -> Re
         for one in striking {
             done.add(one.join().map_err(|_| anyhow!("a nemesis panicked"))??);
         }
+        done.add(break_a_clock(rig, began)?);
         Ok(done)
     })
+}
+
+/// The clock of a writer is wrong while nothing else is, until the writer has noticed. Among other faults it may never come
+/// to claim a partition before its clock is set right, and no round is to be without.
+fn break_a_clock(rig: &Rig, began: Instant) -> Result<Done> {
+    let node = rig.writers.last().context("there is always a writer")?;
+    let mut done = Done::default();
+    let mend = wrong_clock(node.clone(), BROKEN_CLOCK_MS)?;
+    done.note(Fault::BreakClock(node.name));
+    let from = began.elapsed();
+    let is_noticed = wait::until(CLOCK_NOTICED_WITHIN, || has_noticed_its_clock(node));
+    done.note_clock(node.name, from..began.elapsed(), is_noticed);
+    mend(rig)?;
+    ensure!(is_noticed, "{} did not notice in {CLOCK_NOTICED_WITHIN:?} that its clock is wrong", node.name);
+    Ok(done)
+}
+
+fn has_noticed_its_clock(node: &Node) -> bool {
+    readiness(node).is_some_and(|answer| answer.body.to_string().contains("clock of this node"))
 }
 
 fn all<'a>(rig: &'a Rig, began: Instant, seed: u64, stop: &Arc<AtomicBool>) -> Vec<Nemesis<'a>> {
@@ -228,11 +260,8 @@ impl Nemesis<'_> {
             let from = self.began.elapsed();
             self.waits(lasts);
             if let Fault::BreakClock(node) = fault {
-                let said = readiness(&*self.rig.node(node)?);
-                let is_noticed =
-                    said.is_some_and(|answer| answer.body.to_string().contains("clock of this node"));
-                done.clocks_noticed += usize::from(is_noticed);
-                done.refusing.push(Refusing { node, during: from..self.began.elapsed() });
+                let is_noticed = has_noticed_its_clock(&*self.rig.node(node)?);
+                done.note_clock(node, from..self.began.elapsed(), is_noticed);
             }
             mend(self.rig)?;
         }
@@ -266,7 +295,7 @@ impl Nemesis<'_> {
             }
             Fault::BreakClock(name) => {
                 let sign = if self.random.percent(50) { 1 } else { -1 };
-                wrong_clock(rig.node(name)?, sign * 90_000)
+                wrong_clock(rig.node(name)?, sign * BROKEN_CLOCK_MS)
             }
             Fault::KillBroker => server(rig, Kind::Kafka3, Some(self.any_broker()), Rig::kill, Rig::restart),
             Fault::PauseBroker => server(rig, Kind::Kafka3, Some(self.any_broker()), Rig::pause, Rig::resume),
