@@ -4,12 +4,13 @@ use axum::response::Response;
 use serde::Deserialize;
 use stockledger_projections::views::{Answer, AsOf, KnownSite, Page, StockLevel};
 use stockledger_projections::{Axis, Balance, LevelKey, LevelQuery, Queries, Then};
+use stockledger_schemas::limits::QUANTITY_MAX;
 use stockledger_schemas::{KeyScope, SiteId, Sku, Timestamp};
 
 use crate::http::access::{Access, Routes};
 use crate::http::as_of::{Moment, Past, malformed};
 use crate::http::cursor::Kept;
-use crate::http::list::{Limit, List, ListParameters, Pages, Portion, Wanted};
+use crate::http::list::{LIMIT_MAX, Limit, List, ListParameters, Pages, Portion, Wanted};
 use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
@@ -22,6 +23,32 @@ pub(super) fn routes() -> Routes {
     )
 }
 
+/// Levels that are read at once where all of a sorted list are wanted: each time all levels of the site are sorted.
+const SORTED_AT_ONCE: u32 = 5_000;
+
+/// What a balance is compared with: a number that one can be.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "i64")]
+struct Bound(i64);
+
+#[derive(Debug, thiserror::Error)]
+#[error("must be from -{QUANTITY_MAX} to {QUANTITY_MAX}, as a balance is")]
+struct InvalidBound;
+
+impl TryFrom<i64> for Bound {
+    type Error = InvalidBound;
+
+    fn try_from(number: i64) -> Result<Self, InvalidBound> {
+        if (-QUANTITY_MAX..=QUANTITY_MAX).contains(&number) { Ok(Self(number)) } else { Err(InvalidBound) }
+    }
+}
+
+impl Bound {
+    const fn get(self) -> i64 {
+        self.0
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AtSite {
@@ -30,8 +57,8 @@ struct AtSite {
     as_of: Option<Moment>,
     axis: Option<Axis>,
     sku_prefix: Option<Sku>,
-    below: Option<i64>,
-    available_lt: Option<i64>,
+    below: Option<Bound>,
+    available_lt: Option<Bound>,
     sort: Option<String>,
 }
 
@@ -43,8 +70,13 @@ async fn at_site(
 ) -> Result<Response, Problem> {
     let AtSite { limit, cursor, as_of, axis, sku_prefix, below, available_lt, sort } = parameters;
     let (sort, is_descending) = sorted(sort.as_deref(), "sku")?;
-    let query =
-        LevelQuery { sku_prefix, on_hand_below: below, available_below: available_lt, sort, is_descending };
+    let query = LevelQuery {
+        sku_prefix,
+        on_hand_below: below.map(Bound::get),
+        available_below: available_lt.map(Bound::get),
+        sort,
+        is_descending,
+    };
     let past = Past::of(as_of, axis)?;
     let known = reader.site(&site).await?;
     let levels = SiteLevels::new(&reader, known, past, query)?;
@@ -116,6 +148,10 @@ impl Pages for SiteLevels {
     ) -> Result<Portion<StockLevel, SiteKey>, Problem> {
         Ok(Portion { past: self.past, ..Portion::of(self.find(after, limit).await?) })
     }
+
+    fn at_once(&self) -> u32 {
+        if self.query.sort.is_some() { SORTED_AT_ONCE } else { LIMIT_MAX }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -125,8 +161,8 @@ struct OfItem {
     cursor: Option<String>,
     as_of: Option<Moment>,
     axis: Option<Axis>,
-    below: Option<i64>,
-    available_lt: Option<i64>,
+    below: Option<Bound>,
+    available_lt: Option<Bound>,
     sort: Option<String>,
 }
 
@@ -140,8 +176,8 @@ async fn of_item(
     let (sort, is_descending) = sorted(sort.as_deref(), "site")?;
     let query = LevelQuery {
         sku_prefix: None,
-        on_hand_below: below,
-        available_below: available_lt,
+        on_hand_below: below.map(Bound::get),
+        available_below: available_lt.map(Bound::get),
         sort,
         is_descending,
     };

@@ -251,6 +251,8 @@ async fn parameters_that_a_route_does_not_know_are_refused() {
     let named = [
         ("/v1/sites/uk/stock?below=few", "below"),
         ("/v1/sites/uk/stock?available_lt=1.5", "available_lt"),
+        ("/v1/sites/uk/stock?available_lt=9007199254740992", "available_lt"),
+        ("/v1/stock/A?below=-9007199254740992", "below"),
         ("/v1/sites/uk/stock?sku_prefix=%20A", "sku_prefix"),
         ("/v1/sites/uk/stock?sort=held", "sort"),
         ("/v1/sites/uk/stock?sort=site", "sort"),

@@ -76,6 +76,11 @@ pub(super) trait Pages: Send + Sync + 'static {
         after: Option<Self::Key>,
         limit: u32,
     ) -> impl Future<Output = Result<Portion<Self::Row, Self::Key>, Problem>> + Send;
+
+    /// How many rows are read at once where all of them are wanted.
+    fn at_once(&self) -> u32 {
+        LIMIT_MAX
+    }
 }
 
 /// A page of a list, and the state that it shows.
@@ -146,7 +151,7 @@ impl List {
         let ListParameters { limit, cursor } = asked;
         let after = self.begin(cursor.as_deref())?;
         let is_whole = wanted.is_whole(limit);
-        let size = if is_whole { LIMIT_MAX } else { limit.unwrap_or_default().get() };
+        let size = if is_whole { pages.at_once() } else { limit.unwrap_or_default().get() };
         let first = pages.page(after, size).await?;
         let mut response = match wanted.format {
             Format::Json => self.respond(&first)?,

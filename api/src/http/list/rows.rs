@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::format::Rows;
-use super::{LIMIT_MAX, Pages, Portion};
+use super::{Pages, Portion};
 use crate::http::App;
 use crate::http::headers::set_position;
 use crate::http::problem::Problem;
@@ -83,7 +83,7 @@ impl<P: Pages> Rest<P> {
     /// Every page waits for its turn as any other read, so that a slow caller holds nobody up.
     async fn page(&mut self, after: P::Key) -> Result<Bytes, Problem> {
         let _turn = self.app.room().read().await?;
-        let Portion { data, next, .. } = self.pages.page(Some(after), LIMIT_MAX).await?;
+        let Portion { data, next, .. } = self.pages.page(Some(after), self.pages.at_once()).await?;
         self.next = next;
         written(self.rows, &data).map(Bytes::from)
     }
