@@ -137,7 +137,7 @@ async fn parameters_that_a_route_does_not_know_are_refused() {
     for path in paths {
         assert_eq!(service.get(path).await.expect(400).code(), "malformed-request", "{path}");
     }
-    let dry_run = service.post("/v1/sites/uk/notes?dry_run=true", r#"{"note":"n"}"#).await.expect(400);
+    let dry_run = service.post("/v1/sites/uk/notes?dryrun=true", r#"{"note":"n"}"#).await.expect(400);
     assert_eq!(dry_run.code(), "malformed-request");
     service.get("/v1/sites?limit=500").await.expect(200);
 }
