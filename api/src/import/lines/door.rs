@@ -50,6 +50,7 @@ impl Error {
     /// Whether the same again may help.
     pub(super) fn is_passing(&self) -> bool {
         match self {
+            Self::Server(crate::client::Error::Refused { problem, .. }) if problem.retryable => true,
             Self::Server(error) => error.is_unreachable(),
             Self::Here(problem) | Self::Undecided(problem) => problem.retryable,
             Self::Unreadable(_) | Self::Count { .. } => false,

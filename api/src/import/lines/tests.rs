@@ -160,6 +160,19 @@ fn a_line_without_a_key_gets_one_and_one_with_a_key_keeps_it() {
 }
 
 #[test]
+fn a_server_that_asks_for_patience_is_asked_again_and_one_that_says_no_is_not() {
+    let refused = |code: u16, retryable: bool| {
+        let problem = Box::new(crate::client::Problem { retryable, ..Default::default() });
+        let status = hyper::StatusCode::from_u16(code).unwrap();
+        let server = "http://127.0.0.1:7070".to_owned();
+        super::door::Error::Server(crate::client::Error::Refused { server, status, problem })
+    };
+    for (status, retryable, is_passing) in [(429, true, true), (503, false, true), (403, false, false)] {
+        assert_eq!(refused(status, retryable).is_passing(), is_passing, "{status}");
+    }
+}
+
+#[test]
 fn a_line_that_is_too_long_is_refused_and_the_next_one_read() {
     let long = "x".repeat(crate::http::BULK_LINE_BYTES_MAX + 1);
     let told = items(&format!("{long}\n{{\"command\":\"record_note\"}}"));
