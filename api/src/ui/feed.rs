@@ -8,6 +8,7 @@ use crate::http::problem::Problem;
 use crate::http::read::respond;
 use crate::http::ui::query::address;
 use crate::http::ui::text::Number;
+use crate::text::cell_of_text;
 
 /// What a table is asked for as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -36,12 +37,10 @@ impl Cell {
         Self(value.to_string())
     }
 
-    /// What somebody wrote. A spreadsheet takes what begins like this for a formula, so it is told that it is text.
+    /// What somebody wrote.
     #[expect(clippy::needless_pass_by_value, reason = "values and references alike become cells")]
     pub(super) fn text(value: impl ToString) -> Self {
-        let text = value.to_string();
-        let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        Self(if is_formula { format!("'{text}") } else { text })
+        Self(cell_of_text(&value.to_string()).into_owned())
     }
 
     /// The same of what may be absent.

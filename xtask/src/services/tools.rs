@@ -58,7 +58,7 @@ pub(crate) fn ensure_browser() -> Result<()> {
     if is_there("chromedriver") { Ok(()) } else { install("chromium-driver") }
 }
 
-/// Makes sure that there is npm, from which one such test gets what it needs.
+/// Makes sure that there are Node.js and npm.
 pub(crate) fn ensure_npm() -> Result<()> {
     if is_there("npm") { Ok(()) } else { install("npm") }
 }
