@@ -1,13 +1,15 @@
 //! What pages load: one stylesheet and one icon, from this program alone.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use stockledger_schemas::Hash;
 
 use crate::http::access::{Access, Routes};
 use crate::http::ui::account::Theme;
 
-/// How long a browser keeps them; after an upgrade it may show the old ones for so long.
-const KEPT: &str = "public, max-age=300";
+/// A browser keeps them and asks each time whether they are still the same: after an upgrade they are not, nor after another
+/// theme was chosen, which a browser's cache in memory does not tell by `Vary`.
+const KEPT: &str = "no-cache";
 
 pub(super) fn routes() -> Routes {
     Routes::new().get("/ui/style.css", Access::Open, style).get("/ui/icon.svg", Access::Open, icon)
@@ -28,18 +30,25 @@ async fn style(headers: HeaderMap) -> Response {
     };
     let style =
         BOTH.iter().zip(chosen).fold(STYLE.to_owned(), |style, (both, one)| style.replacen(both, one, 1));
-    ([(header::VARY, "cookie")], asset("text/css; charset=utf-8", style)).into_response()
+    asset(&headers, "text/css; charset=utf-8", style)
 }
 
-async fn icon() -> Response {
-    asset("image/svg+xml", include_str!("assets/icon.svg"))
+async fn icon(headers: HeaderMap) -> Response {
+    asset(&headers, "image/svg+xml", include_str!("assets/icon.svg").to_owned())
 }
 
-fn asset(media_type: &'static str, text: impl IntoResponse) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CACHE_CONTROL, KEPT),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+fn asset(headers: &HeaderMap, media_type: &'static str, text: String) -> Response {
+    let mark = format!("\"{}\"", Hash::of(&[text.as_bytes()]));
+    let is_same = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == mark.as_bytes());
+    let shown = [
+        (header::CACHE_CONTROL, KEPT.to_owned()),
+        (header::ETAG, mark),
+        (header::VARY, "cookie".to_owned()),
+        (header::CONTENT_TYPE, media_type.to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    (headers, text).into_response()
+    if is_same {
+        return (StatusCode::NOT_MODIFIED, shown).into_response();
+    }
+    (shown, text).into_response()
 }

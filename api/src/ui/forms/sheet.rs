@@ -179,6 +179,10 @@ fn refused(problem: &Problem, composed: &Composed) -> Refused {
             let elsewhere = elsewhere.map(|error| error.detail.clone()).collect();
             ("Nothing was recorded. Mend what is marked and send the form again.".to_owned(), elsewhere)
         }
+        // The same of what is short.
+        _ if problem.shortages().iter().all(|one| !short(one, composed).is_empty()) => {
+            (document.detail().to_owned(), Vec::new())
+        }
         _ => (document.detail().to_owned(), document.more()),
     };
     let code = problem.code();

@@ -56,6 +56,27 @@ async fn beyond_the_edge(browser: &Browser) -> Value {
     browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await
 }
 
+/// Looks at the page at each width.
+async fn look(browser: &Browser, axe: &str, what: &str, found: &mut Vec<String>) {
+    for width in WIDTHS {
+        browser.resize(width).await;
+        found.extend(violations(browser, axe).await.iter().map(|one| format!("{what} at {width}: {one}")));
+        let beyond = beyond_the_edge(browser).await;
+        if beyond != 0 {
+            found.push(format!("{what} at {width}: {beyond} pixels are beyond the edge"));
+        }
+    }
+}
+
+/// Orders so much of what there are seven of.
+async fn order(browser: &Browser, quantity: &str) {
+    browser.go("/ui/sites/uk/place-order").await;
+    browser.fill("Order (needed)", &format!("order-of-{quantity}")).await;
+    browser.fill("SKU of line 1", "TEA").await;
+    browser.fill("Quantity of line 1", quantity).await;
+    browser.press("Place the order").await;
+}
+
 async fn look_at_all(theme: &str) {
     let axe = std::env::var(AXE).unwrap_or_else(|_| {
         panic!("{AXE} is not set: run `cargo xtask test`, or name a file axe.min.js of the package axe-core")
@@ -65,19 +86,19 @@ async fn look_at_all(theme: &str) {
     let browser = Browser::open(&place.url, Scripts::Run).await;
     browser.go("/ui/account").await;
     browser.press(theme).await;
+    browser.go("/ui/account").await;
+    let scheme = browser.run("return getComputedStyle(document.documentElement).colorScheme").await;
+    assert_eq!(scheme, theme.to_lowercase());
     let mut found = Vec::new();
     for page in PAGES {
         browser.go(page).await;
-        for width in WIDTHS {
-            browser.resize(width).await;
-            found.extend(
-                violations(&browser, &axe).await.iter().map(|one| format!("{page} at {width}: {one}")),
-            );
-            let beyond = beyond_the_edge(&browser).await;
-            if beyond != 0 {
-                found.push(format!("{page} at {width}: {beyond} pixels are beyond the edge"));
-            }
-        }
+        look(&browser, &axe, page, &mut found).await;
+    }
+    for (quantity, said) in [("0", "Mend what is marked"), ("900", "only 7 available"), ("1", "Order placed")]
+    {
+        order(&browser, quantity).await;
+        browser.reads(&[said]).await;
+        look(&browser, &axe, said, &mut found).await;
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
     browser.close().await;

@@ -166,7 +166,12 @@ async fn the_theme_is_chosen_without_a_script() {
     let mut browser = Browser::new(&guarded).await;
     let both = browser.get("/ui/style.css").await.expect(200);
     assert!(both.text.contains("color-scheme: light dark;"));
-    assert_eq!(both.header("vary"), "cookie");
+    // A browser asks each time; what it has and is still the same is not sent again.
+    assert_eq!((both.header("vary"), both.header("cache-control")), ("cookie", "no-cache"));
+    let known = both.header("etag").to_owned();
+    let again =
+        browser.send(Request::get("/ui/style.css").header("if-none-match", &known), "").await.expect(304);
+    assert_eq!((again.text.as_str(), again.header("etag")), ("", known.as_str()));
     for (theme, scheme, media) in [
         ("dark", "color-scheme: dark;", "@media all {"),
         ("light", "color-scheme: light;", "@media not all {"),
@@ -175,6 +180,7 @@ async fn the_theme_is_chosen_without_a_script() {
         let style = browser.get("/ui/style.css").await.expect(200);
         assert!(style.text.contains(scheme) && style.text.contains(media), "{theme}");
         assert!(!style.text.contains("prefers-color-scheme"), "{theme}");
+        browser.send(Request::get("/ui/style.css").header("if-none-match", &known), "").await.expect(200);
     }
     browser.submit("/ui/theme", "theme=system").await.expect(303);
     assert_eq!(browser.get("/ui/style.css").await.expect(200).text, both.text);
