@@ -35,8 +35,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_WORK_MAX: usize = 8;
 /// The first wait after a failure; it doubles up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
-/// The longest wait after a failure.
-const RETRY_MAX: Duration = Duration::from_secs(5);
+/// The longest wait after a failure. To ask a log or a store that is away costs next to nothing, and every moment after it
+/// is back is one for which tables are behind.
+const RETRY_MAX: Duration = Duration::from_secs(1);
+/// The wait after the store has refused what this account may not do.
+const REFUSED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// What can be chosen about a projector.
 #[derive(Debug, Clone, Copy)]
@@ -323,7 +326,7 @@ impl Task {
             Stop::Refused(error) => {
                 self.publish_retry(&Causes(&error).to_string());
                 retry.log_shorter_since = None;
-                Next::Retry(RETRY_MAX)
+                Next::Retry(REFUSED_AGAIN_AFTER)
             }
             Stop::LogShorter(halted) if retry.log_shorter_for() < self.options.log_shorter_patience => {
                 self.publish_retry(&Causes(&halted).to_string());
@@ -420,7 +423,11 @@ impl Task {
     }
 
     fn publish_retry(&self, reason: &str) {
-        tracing::warn!(partition = %self.partition, reason, "the projector waits and tries again");
+        if matches!(self.status.borrow().activity, Activity::Retrying { .. }) {
+            tracing::debug!(partition = %self.partition, reason, "the projector tries again and again");
+        } else {
+            tracing::warn!(partition = %self.partition, reason, "the projector waits and tries again");
+        }
         self.status.send_modify(|status| status.activity = Activity::Retrying { reason: reason.into() });
     }
 }

@@ -77,6 +77,8 @@ struct Seen {
     reads_answered: usize,
     /// Of those that were answered.
     reads_stale: usize,
+    /// The longest time until one was not, but for the first, which found out.
+    refused_after: Duration,
     is_alive: bool,
     /// What the writer and the projector said last of not being ready.
     writer: Option<String>,
@@ -146,11 +148,14 @@ fn watch(rig: &Rig, time: Duration) -> Result<Seen> {
     let mut seen = Seen { is_alive: true, ..Seen::default() };
     let began = Instant::now();
     while began.elapsed() < time {
+        let asked = Instant::now();
         let read = client.get(&format!("{}/v1/sites/north/stock/LAMP", rig.projector.url), &[]);
         seen.reads += 1;
         if let Some(answer) = read.ok().filter(|answer| answer.status == 200) {
             seen.reads_answered += 1;
             seen.reads_stale += usize::from(answer.body["stale"] == true);
+        } else if seen.reads > 1 {
+            seen.refused_after = seen.refused_after.max(asked.elapsed());
         }
         for node in rig.nodes() {
             let alive = client.get(&format!("{}/livez", node.url), &[]);
@@ -222,10 +227,13 @@ impl Outage {
             .push(format!("  commands refused:    {}", of(|outcome| matches!(outcome, Outcome::Nothing(_)))));
         lines
             .push(format!("  outcome not known:   {}", of(|outcome| matches!(outcome, Outcome::Unknown(_)))));
-        let Seen { reads, reads_answered, reads_stale, is_alive, writer, projector } = &self.seen;
+        let Seen { reads, reads_answered, reads_stale, refused_after, is_alive, writer, projector } =
+            &self.seen;
+        let refused_ms = refused_after.as_secs_f64() * 1e3;
         let or_ready = |said: &Option<String>| said.clone().unwrap_or_else(|| "ready".to_owned());
         lines.extend([
             format!("  reads: {reads_answered} of {reads} answered, {reads_stale} of them marked as stale"),
+            format!("  reads refused: after {refused_ms:.1} ms at most, but for the first"),
             format!("  /livez: {}", if *is_alive { "always 200" } else { "not always 200" }),
             format!("  /readyz of the writer, at the end:    {}", or_ready(writer)),
             format!("  /readyz of the projector, at the end: {}", or_ready(projector)),
@@ -253,6 +261,8 @@ impl Outage {
             ensure!(writer.is_none(), "the writer needs no database, and says {writer:?}");
             let refused = self.during().find(|attempt| !matches!(attempt.outcome, Outcome::Decided(_)));
             ensure!(refused.is_none(), "not decided without the database: {refused:?}");
+            let longest = self.seen.refused_after;
+            ensure!(longest < REFUSED_WITHIN, "a read was refused only after {longest:?}");
         }
         Ok(())
     }
