@@ -40,7 +40,7 @@ fn note_line(number: usize) -> String {
 
 async fn begin_bulk(address: std::net::SocketAddr) -> BufReader<TcpStream> {
     let mut connection = BufReader::new(TcpStream::connect(address).await.expect("a connection"));
-    let head = "POST /v1/bulk HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-ndjson\r\n\
+    let head = "POST /v1/bulk HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
                 transfer-encoding: chunked\r\n\r\n";
     connection.write_all(head.as_bytes()).await.expect("the connection takes it");
     connection
@@ -113,7 +113,7 @@ async fn stopping_lets_a_begun_request_end_and_takes_no_new_one() {
 async fn a_stream_of_events_is_ended_when_the_server_stops() {
     let Served { service, address, shutdown, server } = serve().await;
     let mut connection = BufReader::new(TcpStream::connect(address).await.expect("a connection"));
-    let head = "GET /v1/events/stream HTTP/1.1\r\nhost: test\r\n\r\n";
+    let head = "GET /v1/events/stream HTTP/1.1\r\nhost: localhost\r\n\r\n";
     connection.write_all(head.as_bytes()).await.expect("the connection takes it");
     read_until(&mut connection, "site_opened").await;
     let noted = service.post("/v1/sites/uk/notes", r#"{"note":"n"}"#).await.expect(201);

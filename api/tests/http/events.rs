@@ -43,9 +43,17 @@ pub(crate) async fn shop() -> Service {
     service
 }
 
+/// Waits until the feed has read all that was decided: an answer tells what was read so far.
+async fn until_read(service: &Service) {
+    for status in service.ledger.status() {
+        assert!(service.feed.reached(status.position, Instant::now() + PATIENCE).await);
+    }
+}
+
 #[tokio::test]
 async fn pages_tell_every_decision_once_and_in_order() {
     let service = shop().await;
+    until_read(&service).await;
     let whole = service.get("/v1/events?limit=500").await.expect(200);
     assert_eq!(whole.json["has_more"], json!(false));
     let all = positions(&whole);
@@ -196,10 +204,7 @@ async fn a_key_for_some_sites_sees_their_events_only() {
     guarded.service.post("/v1/sites/fr/notes", r#"{"note":"seen"}"#).await.expect(201);
     let token = guarded.key("abroad", &[KeyScope::AuditRead], json!({ "sites": ["fr"] })).await;
     let everything = guarded.key("auditor", &[KeyScope::AuditRead], json!({})).await;
-    // An answer tells what was read so far: all of it, once the feed is level.
-    for status in guarded.service.ledger.status() {
-        assert!(guarded.service.feed.reached(status.position, Instant::now() + PATIENCE).await);
-    }
+    until_read(&guarded.service).await;
     let level = |answer: &Answer| -> Vec<Value> { answer.json["data"].as_array().unwrap().clone() };
     let all = level(&guarded.get(&everything, "/v1/events?limit=500&wait=1").await.expect(200));
     assert!(all.iter().any(|decision| decision["decision"]["events"][0]["type"] == "key_created"));

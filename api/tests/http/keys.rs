@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
-use stockledger::http::{self, App, Closing, Gate, Roles};
+use stockledger::http::{self, App, Closing, Gate, Peer, Roles};
 use stockledger::keys::{Keyring, Reading, Token};
 use stockledger_log::{Entry, Log};
 use stockledger_schemas::KeyScope;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::errors::assert_problem;
-use crate::support::{Answer, PATIENCE, Service, send};
+use crate::support::{Answer, PATIENCE, Service, get, send};
 
 /// A service behind keys, with data at two sites.
 pub(crate) struct Guarded {
@@ -116,6 +116,25 @@ impl Guarded {
         let path = format!("/v1/keys/{}/revocation", token.key_id());
         self.post(Some(&self.boss), &path, &format!("revoke {}", token.key_id()), &json!({})).await
     }
+}
+
+#[tokio::test]
+async fn without_keys_a_browser_here_is_no_door_for_a_page_of_somebody_else() {
+    let service = Service::start().await;
+    let ask = async |peer: &str, host: &str| {
+        let request = get("/v1/info").header("host", host).extension(Peer(peer.parse().unwrap()));
+        send(&service.router, request.body(Body::empty()).unwrap()).await
+    };
+    for host in ["localhost", "LOCALHOST:7070", "ledger.localhost", "127.0.0.1:7070", "[::1]:7070"] {
+        ask("127.0.0.1:9", host).await.expect(200);
+    }
+    for host in ["evil.example", "evil.example:7070", "192.0.2.1", "localhost.evil.example", "a b"] {
+        let refused = ask("127.0.0.1:9", host).await.expect(403);
+        assert_eq!(refused.code(), "forbidden", "{host}");
+        assert!(refused.json["detail"].as_str().unwrap().contains("localhost"), "{}", refused.text);
+    }
+    // Whoever comes from elsewhere was let in on purpose.
+    ask("192.0.2.1:9", "ledger.example").await.expect(200);
 }
 
 #[tokio::test]

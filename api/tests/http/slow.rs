@@ -72,7 +72,10 @@ async fn drip(connection: TcpStream, byte: &'static [u8]) -> String {
 /// Asks on a connection of its own, as everybody else does meanwhile.
 async fn assert_others_are_answered(address: SocketAddr) {
     let mut connection = connect(address).await;
-    connection.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").await.unwrap();
+    connection
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let answer = until_closed(&mut connection).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
@@ -93,7 +96,7 @@ async fn a_head_that_comes_drop_by_drop_is_not_waited_for() {
 async fn the_head_after_the_first_is_not_waited_for_either() {
     let (_service, address) = serve(Limits { head_within: SHORT, ..endless() }).await;
     let mut connection = connect(address).await;
-    connection.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\n\r\n").await.unwrap();
+    connection.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut begin = [0; 12];
     connection.read_exact(&mut begin).await.unwrap();
     assert_eq!(&begin, b"HTTP/1.1 200");
@@ -105,7 +108,7 @@ async fn the_head_after_the_first_is_not_waited_for_either() {
 async fn a_connection_without_requests_is_closed() {
     let (_service, address) = serve(Limits { idle_max: SHORT, ..endless() }).await;
     let mut connection = connect(address).await;
-    connection.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\n\r\n").await.unwrap();
+    connection.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let answer = until_closed(&mut connection).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_others_are_answered(address).await;
@@ -116,7 +119,7 @@ async fn a_body_that_comes_drop_by_drop_is_not_waited_for() {
     let patience = Patience { body: SHORT, ..endless().patience };
     let (_service, address) = serve(Limits { patience, ..endless() }).await;
     let mut connection = connect(address).await;
-    let head = "POST /v1/sites/uk/receipts HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n\
+    let head = "POST /v1/sites/uk/receipts HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 idempotency-key: k\r\ncontent-length: 100000\r\n\r\n";
     connection.write_all(head.as_bytes()).await.unwrap();
     let dripped = tokio::spawn(drip(connection, b" "));
@@ -135,7 +138,7 @@ async fn a_stream_of_commands_may_pause_but_not_drip() {
         let mut connection = connect(address).await;
         let line = "{\"command\":\"record_note\",\"site\":\"uk\",\"idempotency_key\":\"k\",\"body\":{\"note\":\"n\"}}\n";
         let head = format!(
-            "POST /v1/bulk HTTP/1.1\r\nhost: t\r\ncontent-type: application/x-ndjson\r\n\
+            "POST /v1/bulk HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
              transfer-encoding: chunked\r\n\r\n{:x}\r\n{line}\r\n",
             line.len()
         );
@@ -154,8 +157,9 @@ async fn a_caller_that_never_reads_is_dropped() {
     let connection = connect(address).await;
     let (mut from_server, mut to_server) = connection.into_split();
     // More answers than the buffers of both ends hold; sending stops when the server has dropped the connection.
-    let asking =
-        async { while to_server.write_all(b"GET /problems HTTP/1.1\r\nhost: t\r\n\r\n").await.is_ok() {} };
+    let asking = async {
+        while to_server.write_all(b"GET /problems HTTP/1.1\r\nhost: localhost\r\n\r\n").await.is_ok() {}
+    };
     timeout(PATIENCE, asking).await.expect("the server drops who does not read");
     assert_others_are_answered(address).await;
     let mut left = Vec::new();
@@ -168,13 +172,13 @@ async fn one_connection_too_many_is_told_so_and_has_room_again_later() {
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut connection = connect(address).await;
-        connection.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\n\r\n").await.unwrap();
+        connection.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         let mut begin = [0; 12];
         connection.read_exact(&mut begin).await.unwrap();
         held.push(connection);
     }
     let mut refused = connect(address).await;
-    refused.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\n\r\n").await.unwrap();
+    refused.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let answer = until_closed(&mut refused).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
     assert!(answer.contains("\"overloaded\""), "{answer}");
@@ -186,7 +190,7 @@ async fn one_connection_too_many_is_told_so_and_has_room_again_later() {
     let has_room = async {
         loop {
             let mut connection = connect(address).await;
-            let head = b"GET /livez HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
+            let head = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
             if connection.write_all(head).await.is_ok()
                 && until_closed(&mut connection).await.starts_with("HTTP/1.1 200")
             {

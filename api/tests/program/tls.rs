@@ -77,7 +77,7 @@ async fn a_server_with_a_certificate_is_believed_by_those_who_should() {
     }
     // Who does not speak TLS gets nothing.
     let mut plain = TcpStream::connect(&listen).await.unwrap();
-    plain.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\n\r\n").await.unwrap();
+    plain.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
     drop(plain.read_to_end(&mut answer).await);
     assert!(!String::from_utf8_lossy(&answer).contains("200 OK"));

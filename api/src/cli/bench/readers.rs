@@ -24,7 +24,7 @@ const LASTS: Duration = Duration::from_secs(20);
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 
-const REQUEST: &[u8] = b"GET /v1/events/stream?after=end HTTP/1.1\r\nhost: t\r\n\r\n";
+const REQUEST: &[u8] = b"GET /v1/events/stream?after=end HTTP/1.1\r\nhost: localhost\r\n\r\n";
 /// What the answer of a stream that has begun holds.
 const BEGUN: &[u8] = b"text/event-stream";
 /// What stands before each decision.

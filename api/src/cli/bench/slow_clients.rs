@@ -19,7 +19,7 @@ use crate::cli::{Context, Exit, Failure};
 const DRIP: Duration = Duration::from_secs(1);
 const RECEIVE_BUFFER_BYTES: u32 = 4 << 10;
 /// Asks for about 100 KB.
-const LARGE_ANSWER: &[u8] = b"GET /v1/sites/bench/stock?limit=500 HTTP/1.1\r\nhost: t\r\n\r\n";
+const LARGE_ANSWER: &[u8] = b"GET /v1/sites/bench/stock?limit=500 HTTP/1.1\r\nhost: localhost\r\n\r\n";
 /// Connections of those who are not slow.
 const CONNECTIONS: usize = 32;
 /// How long the quiet before and after is measured.
@@ -101,12 +101,12 @@ async fn be_slow(kind: Kind, address: &str, number: usize) -> Result<Option<Dura
         Kind::Head => connection.write_all(b"GET /livez HTTP/1.1\r\nx-slow: ").await?,
         Kind::Body => {
             let head = format!(
-                "POST /v1/sites/bench/orders HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n\
+                "POST /v1/sites/bench/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                  idempotency-key: slow-{number}\r\ncontent-length: 10000\r\n\r\n"
             );
             connection.write_all(head.as_bytes()).await?;
         }
-        Kind::Idle => connection.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\n\r\n").await?,
+        Kind::Idle => connection.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await?,
         Kind::NeverReads => {}
     }
     let (mut from_server, mut to_server) = connection.into_split();

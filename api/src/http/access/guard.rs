@@ -1,10 +1,12 @@
 //! What stands in front of every route that is not open.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{Extensions, HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -67,17 +69,49 @@ fn is_open(access: Access, request: &Request) -> bool {
     match access {
         Access::Open => true,
         Access::FromHere(_) => {
-            let peer = request.extensions().get::<Peer>();
-            let is_here = peer.is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback());
-            is_here && !FORWARDED.iter().any(|name| request.headers().contains_key(*name))
+            is_from_here(request)
+                && names_this_machine(request)
+                && !FORWARDED.iter().any(|name| request.headers().contains_key(*name))
         }
         Access::AnyKey | Access::AtSite(_) | Access::OwnSites(_) | Access::AllSites(_) => false,
     }
 }
 
+fn is_from_here(request: &Request) -> bool {
+    let peer = request.extensions().get::<Peer>();
+    peer.is_some_and(|Peer(peer)| peer.ip().to_canonical().is_loopback())
+}
+
+/// Whether the caller meant this machine. A page of anybody can have a browser here ask a name of its own that leads to this
+/// machine for a moment, and would read what it is answered (DNS rebinding); but it cannot have it ask another name.
+fn names_this_machine(request: &Request) -> bool {
+    let of_header = || {
+        let host = request.headers().get(header::HOST)?.to_str().ok()?;
+        host.parse::<Authority>().ok().map(|authority| authority.host().to_owned())
+    };
+    let has_header = request.headers().contains_key(header::HOST);
+    match request.uri().host().map(str::to_owned).or_else(of_header) {
+        None => !has_header,
+        Some(host) => match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => {
+                let host = host.to_ascii_lowercase();
+                host == "localhost" || host.ends_with(".localhost")
+            }
+        },
+    }
+}
+
 /// Who the request comes from. Wrong credentials are counted, so that nobody can try many.
 fn known(app: &App, request: &Request) -> Result<Caller, Problem> {
-    let Some(keyring) = keyring(app)? else { return Caller::local() };
+    let Some(keyring) = keyring(app)? else {
+        if is_from_here(request) && !names_this_machine(request) {
+            let why = "as long as the ledger has no API key, callers on this machine must call it localhost or by its \
+                       loopback address; a proxy sets Host so, or has a key";
+            return Err(Problem::new(Code::Forbidden, why));
+        }
+        return Caller::local();
+    };
     let has_header = request.headers().contains_key(header::AUTHORIZATION);
     if !has_header && let Some(ticket) = ticket(request) {
         return in_session(app, keyring, ticket);

@@ -228,10 +228,7 @@ impl Operation {
         let mut codes = self.codes.clone();
         codes.extend([Code::UriTooLong, Code::HeadersTooLarge, Code::RateLimited, Code::Internal]);
         if access != Access::Open {
-            codes.extend([Code::Unauthenticated, Code::KeysUnread]);
-        }
-        if access.scope().is_some() {
-            codes.push(Code::Forbidden);
+            codes.extend([Code::Unauthenticated, Code::KeysUnread, Code::Forbidden]);
         }
         if matches!(access, Access::AtSite(_)) {
             codes.push(Code::UnknownSite);

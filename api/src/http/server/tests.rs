@@ -49,7 +49,7 @@ async fn accepting_goes_on_after_the_system_had_no_more_files() {
     let accepting =
         tokio::spawn(async move { accept(failing, shared, &crate::metrics::Connections::default()).await });
     let mut connection = TcpStream::connect(address).await.unwrap();
-    connection.write_all(b"GET / HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").await.unwrap();
+    connection.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, connection.read_to_string(&mut answer)).await.expect("answered").unwrap();
     assert!(answer.ends_with("here"), "{answer}");
