@@ -246,9 +246,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get_json`].
     pub async fn put_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Error> {
-        let body = self.json(path, body)?;
-        let answer = self.send(Method::PUT, path, Headers::new(), Some(body)).await?;
-        self.parsed(path, &answer)
+        self.send_json(Method::PUT, path, Headers::new(), body).await
     }
 
     /// Posts a document with headers of its own, such as an idempotency key.
@@ -261,8 +259,22 @@ impl Client {
         headers: Headers,
         body: &impl Serialize,
     ) -> Result<T, Error> {
+        self.send_json(Method::POST, path, headers, body).await
+    }
+
+    /// Sends a document by a method and with headers of its own.
+    ///
+    /// # Errors
+    /// As [`Client::get_json`].
+    pub async fn send_json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        headers: Headers,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
         let body = self.json(path, body)?;
-        let answer = self.send(Method::POST, path, headers, Some(body)).await?;
+        let answer = self.send(method, path, headers, Some(body)).await?;
         self.parsed(path, &answer)
     }
 

@@ -1,5 +1,7 @@
 //! Numbers as people read them, and texts as addresses carry them.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 /// All that RFC 3986 does not call unreserved.
@@ -9,6 +11,13 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[must_use]
 pub fn segment(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
+}
+
+/// A text as a cell of CSV. A spreadsheet takes what begins like this for a formula, so it is told that it is text.
+#[must_use]
+pub fn cell_of_text(text: &str) -> Cow<'_, str> {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula { format!("'{text}").into() } else { text.into() }
 }
 
 /// A whole number with its thousands set apart.
@@ -37,7 +46,15 @@ fn grouped(number: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{rounded, thousands};
+    use super::{cell_of_text, rounded, thousands};
+
+    #[test]
+    fn no_text_is_a_formula() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
+            assert_eq!(cell_of_text(text), format!("'{text}"));
+        }
+        assert_eq!(cell_of_text("LAMP"), "LAMP");
+    }
 
     #[test]
     fn thousands_are_set_apart() {

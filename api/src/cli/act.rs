@@ -1,24 +1,21 @@
 //! Having things done: the commands of the HTTP interface, sent to a server or, without one, decided in the local data
 //! directory, which then no other process may use.
 
-use std::time::Duration;
-
+use axum::http::Method;
 use serde_json::{Map, Value, json};
-use stockledger_schemas::{IdempotencyKey, Position};
-use tokio::time::Instant;
+use stockledger_schemas::IdempotencyKey;
 use uuid::Uuid;
 
 use super::lines::{Columns, Lines};
-use super::output::{self, Format};
-use super::read::{Server, Source, print_one, print_order, row};
+use super::output;
+use super::show::{members, print_one, print_order, print_rows, row};
+use super::source::{Command, Server, decide};
 use super::{Context, Exit, Failure};
 use crate::config::Roles;
-use crate::http;
-use crate::node::Node;
 use crate::text::segment;
 
-/// How long the read tables of the local data directory are given to take in what was decided.
-const LEVEL_WITHIN: Duration = Duration::from_secs(10);
+/// What a node of this process is that decides: read tables show what it decided.
+pub(super) const WRITES: Roles = Roles { writer: true, projector: true, api: false };
 
 /// What every command may say.
 #[derive(Debug, Clone, clap::Args)]
@@ -248,18 +245,14 @@ const HOLD: &[&str] =
 
 /// The balances after a change of stock.
 fn print_change(context: &Context, answer: &Value, columns: &[&str]) -> Result<(), Failure> {
-    if context.format == Format::Json {
-        return Ok(output::json(answer)?);
-    }
     let after = ["after.on_hand", "after.reserved", "after.held", "after.available"];
     let columns: Vec<&str> = columns.iter().copied().chain(after).collect();
-    let lines = answer.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    Ok(output::table(&columns, &lines.iter().map(|line| row(line, &columns)).collect::<Vec<_>>())?)
+    print_rows(context, answer, members(answer, "lines"), &columns, |line| row(line, &columns))
 }
 
 impl Said {
     /// Has a command done, with what was said of it.
-    async fn send(self, context: &Context, path: &str, mut body: Value) -> Result<Value, Failure> {
+    pub(super) async fn send(self, context: &Context, path: &str, mut body: Value) -> Result<Value, Failure> {
         let more = [("reason", self.reason), ("note", self.note)];
         let more = more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
         if let Some(members) = body.as_object_mut() {
@@ -275,37 +268,7 @@ impl Said {
                 key.as_str()
             ));
         }
-        match self.server.client(context)? {
-            Some(client) => Source::Remote(client).post(path, &key, &body).await,
-            None => send_here(context, path, &key, &body).await,
-        }
+        let command = Command { method: Method::POST, path, key: Some(&key), body: &body };
+        decide(&self.server, context, WRITES, &command).await
     }
-}
-
-/// Decides a command in the local data directory, and brings the read tables level with it.
-async fn send_here(
-    context: &Context,
-    path: &str,
-    key: &IdempotencyKey,
-    body: &Value,
-) -> Result<Value, Failure> {
-    let roles = Roles { writer: true, projector: true, api: false };
-    let node = Node::start(&context.settings, roles, None).await?;
-    let answer = decide_on(&node, path, key, body).await;
-    node.stop().await;
-    answer
-}
-
-async fn decide_on(node: &Node, path: &str, key: &IdempotencyKey, body: &Value) -> Result<Value, Failure> {
-    let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
-    ledger.led().await.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
-    let answer = Source::Local(http::router(node.app_for_itself())).post(path, key, body).await?;
-    let position = answer.get("position").and_then(Value::as_str).and_then(|text| text.parse().ok());
-    if let (Some(Position { partition, seq }), Some(progress)) = (position, node.progress()) {
-        let deadline = Instant::now() + LEVEL_WITHIN;
-        if !progress.until(partition, deadline, |status| status.position.seq >= seq).await {
-            output::say("It is decided; the read tables do not show it yet.");
-        }
-    }
-    Ok(answer)
 }

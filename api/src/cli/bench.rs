@@ -8,6 +8,7 @@ mod load;
 mod order_steps;
 mod overload;
 mod place;
+mod readers;
 mod replay;
 mod server;
 mod slow_clients;
@@ -81,6 +82,11 @@ times of their own. An order waits up to a second for one of the connections. Lo
 A quarter each sends a head byte by byte, a body byte by byte, nothing after a first request, and requests of which it never
 reads the answers.")]
     SlowClients(slow_clients::Args),
+    /// A thousand streams of all events beside those who place the orders
+    #[command(after_help = "Example: stockledger bench readers --readers 1000 --rate 100
+
+Each reader gets every decision as a server-sent event; readers, server and load share the machine.")]
+    Readers(readers::Args),
 }
 
 /// How it is measured.
@@ -110,6 +116,7 @@ pub(super) async fn run(command: Bench, context: &Context) -> Result<(), Failure
         Bench::AsOf(args) => as_of::run(args, context).await,
         Bench::Overload(args) => overload::run(args, context).await,
         Bench::SlowClients(args) => slow_clients::run(args, context).await,
+        Bench::Readers(args) => readers::run(args, context).await,
     }
 }
 

@@ -9,6 +9,9 @@ use super::{Context, Failure};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Config {
     /// Print every setting, its value and where it came from
+    #[command(after_help = "Examples:
+  stockledger config show
+  STOCKLEDGER_LISTEN=127.0.0.1:8080 stockledger config show --format json")]
     Show,
 }
 

@@ -11,8 +11,9 @@ use stockledger_writer::{Environment, SystemEnvironment};
 
 use super::import::{into_node, local_actor};
 use super::output::{self, Format, Progress};
-use super::read::{Source as Answers, print_trail};
 use super::rebuild::progress::told_as_one;
+use super::show::print_trail;
+use super::source::Source as Answers;
 use super::{Context, Exit, Failure, serve};
 use crate::config::{Roles, Source};
 use crate::http;
@@ -46,7 +47,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let settings = context.settings.moved_to(&directory);
     // A ledger of its own, which has no keys.
     settings.check_listen(false, false)?;
-    let context = Context { settings, format: context.format };
+    let context = Context { settings, rows: context.rows, format: context.format };
     let tls = context.settings.edge.server_tls()?;
     let listener = if args.exit { None } else { Some(serve::bind(&context).await?) };
     let node = Node::start(&context.settings, Roles::ALL, None).await?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::output::{self, Format};
-use super::read::Server;
+use super::source::Server;
 use super::{Context, Exit, Failure, refusal};
 use crate::client::{self, Client};
 use crate::http::Code;

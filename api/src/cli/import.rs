@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stockledger_schemas::{Actor, SiteId};
 
 use super::output::{self, Format, Progress};
-use super::read::Server;
+use super::source::Server;
 use super::{Context, Exit, Failure};
 use crate::config::Roles;
 use crate::http::LOCAL_ACTOR;

@@ -3,18 +3,18 @@
 //! The token is made here, and only its hash goes into the ledger; it is printed once, when the ledger has the key, and is
 //! nowhere else.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 use stockledger_schemas::{Actor, IdempotencyKey, KeyId, KeyScope, SiteId, Timestamp};
 use stockledger_writer::{Environment, SystemEnvironment};
 use uuid::Uuid;
 
 use super::output::{self, Format};
-use super::read::{Server, Source, row};
+use super::show::{data, print_rows, row};
+use super::source::{Command, Server, Source, decide};
 use super::{Context, Exit, Failure};
 use crate::config::Roles;
-use crate::http;
 use crate::keys::{self, Listed, Token};
-use crate::node::Node;
 use crate::storage::{self, Access};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -33,6 +33,9 @@ stock:write, order:place, order:manage, audit:read, admin; what each allows: doc
 key goes into the log itself, on which no server may run.")]
     Create(Create),
     /// List all keys that were ever made
+    #[command(after_help = "Examples:
+  stockledger keys list
+  stockledger keys list --format csv > keys.csv")]
     List {
         #[command(flatten)]
         server: Server,
@@ -158,20 +161,9 @@ async fn revoke(key_id: &KeyId, server: &Server, context: &Context) -> Result<()
 async fn submit(path: &str, body: &Value, server: &Server, context: &Context) -> Result<Value, Failure> {
     let key = IdempotencyKey::new(format!("keys-{}", Uuid::new_v4()));
     let key = key.map_err(|error| Failure::new(Exit::Failed, error))?;
-    if let Some(client) = server.client(context)? {
-        return Source::Remote(client).post(path, &key, body).await;
-    }
     let roles = Roles { writer: true, projector: false, api: false };
-    let node = Node::start(&context.settings, roles, None).await?;
-    let decided = submit_to(&node, path, &key, body).await;
-    node.stop().await;
-    decided
-}
-
-async fn submit_to(node: &Node, path: &str, key: &IdempotencyKey, body: &Value) -> Result<Value, Failure> {
-    let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
-    ledger.led().await.map_err(|error| Failure::new(Exit::UnsafeSetup, error))?;
-    Source::Local(http::router(node.app_for_itself())).post(path, key, body).await
+    let command = Command { method: Method::POST, path, key: Some(&key), body };
+    decide(server, context, roles, &command).await
 }
 
 async fn list(server: &Server, context: &Context) -> Result<(), Failure> {
@@ -179,13 +171,8 @@ async fn list(server: &Server, context: &Context) -> Result<(), Failure> {
         Some(client) => Source::Remote(client).list("/v1/keys", usize::MAX).await?,
         None => list_here(context).await?,
     };
-    if context.format == Format::Json {
-        return Ok(output::json(&list)?);
-    }
-    let rows = list.get("data").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let columns = ["key_id", "name", "status", "scopes", "sites", "expires_at", "created_at", "created_by"];
-    let rows: Vec<Vec<String>> = rows.iter().map(|key| row(&readable(key), &columns)).collect();
-    Ok(output::table(&columns, &rows)?)
+    print_rows(context, &list, data(&list), &columns, |key| row(&readable(key), &columns))
 }
 
 /// The keys as the log has them now. It may be read while a server runs on it.

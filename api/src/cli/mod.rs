@@ -8,6 +8,7 @@ mod bench;
 mod config;
 mod decode;
 mod demo;
+mod directory;
 mod export;
 mod health;
 mod import;
@@ -23,6 +24,8 @@ mod rebuild;
 mod refusal;
 mod restore;
 mod serve;
+mod show;
+mod source;
 mod tail;
 mod verify;
 
@@ -34,7 +37,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::client::Client;
 use crate::config::{Flags, Settings};
 use crate::setup::{Code, Refused};
-use output::Format;
+use output::{Format, Rows};
 
 /// An event-sourced inventory ledger.
 #[derive(Debug, Parser)]
@@ -44,9 +47,9 @@ use output::Format;
 4 not reachable or not ready, 5 refused by a business rule, 6 unsafe or mismatched set-up."
 )]
 struct Cli {
-    /// How to print data
-    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    /// How to print data; lists have a form for spreadsheets and one for pipes, too
+    #[arg(long, global = true, value_enum, default_value_t = Rows::Table)]
+    format: Rows,
     #[command(flatten)]
     flags: Flags,
     #[command(subcommand)]
@@ -58,8 +61,15 @@ enum Command {
     /// Import a month of a real retailer, show what came of it, and serve it
     Demo(demo::Args),
     /// Run the ledger and answer HTTP
+    #[command(after_help = "Examples:
+  stockledger serve --data-dir ./stockledger-data
+  stockledger serve --log kafka://kafka-1:9092,kafka-2:9092/stockledger --projections mysql://stockledger@mysql/stockledger
+  stockledger serve --roles api,projector")]
     Serve,
     /// Make a new ledger, or check the one that is there
+    #[command(after_help = "Examples:
+  stockledger init --data-dir ./stockledger-data
+  stockledger init --log kafka://localhost:9092/stockledger --profile dev")]
     Init,
     /// Import real input into a ledger
     Import(import::Args),
@@ -74,6 +84,12 @@ enum Command {
     Export(export::Args),
     /// Put an archive into an empty log
     Restore(restore::Args),
+    /// Look at sites, open them
+    #[command(subcommand)]
+    Site(directory::Site),
+    /// Look at items, describe them
+    #[command(subcommand)]
+    Item(directory::Item),
     /// Look at stock, receive, adjust and count it, set it aside
     #[command(subcommand)]
     Stock(read::Stock),
@@ -91,7 +107,10 @@ enum Command {
     /// Print raw records of the log as JSON
     Decode(decode::Args),
     /// Ask a server whether it is ready
-    Health(read::Server),
+    #[command(after_help = "Examples:
+  stockledger health
+  stockledger health --server http://127.0.0.1:7070 && echo ready")]
+    Health(source::Server),
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Config),
@@ -104,9 +123,31 @@ enum Command {
     Man(papers::Man),
 }
 
+impl Command {
+    /// Whether there is such a form of what it prints.
+    const fn can_print(&self, rows: Rows) -> bool {
+        let has_rows = matches!(
+            self,
+            Self::Site(_)
+                | Self::Item(_)
+                | Self::Stock(_)
+                | Self::Order(_)
+                | Self::Keys(keys::Keys::List { .. })
+                | Self::Projections(projections::Projections::List { .. })
+        );
+        match rows {
+            Rows::Table | Rows::Json => true,
+            // Whose JSON has a line for each decision.
+            Rows::Ndjson => has_rows || matches!(self, Self::Tail(_)),
+            Rows::Csv => has_rows,
+        }
+    }
+}
+
 /// What a command runs with.
 struct Context {
     settings: Settings,
+    rows: Rows,
     format: Format,
 }
 
@@ -241,8 +282,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if is_closed_pipe(&failure.error) => ExitCode::SUCCESS,
         Err(failure) => {
-            let format = matches.get_one("format").copied().unwrap_or(Format::Table);
-            output::complain(format, failure.exit as u8, &failure.codes, &failure.error);
+            let format = matches.get_one("format").copied().unwrap_or(Rows::Table);
+            output::complain(format.into(), failure.exit as u8, &failure.codes, &failure.error);
             ExitCode::from(failure.exit as u8)
         }
     }
@@ -253,7 +294,14 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
     if cli.flags.projections == Some(None) && !matches!(cli.command, Command::Verify(_)) {
         return Err(Failure::text(Exit::Usage, "--projections needs an address here, such as sqlite:PATH"));
     }
-    let context = Context { settings: Settings::resolve(&cli.flags, matches)?, format: cli.format };
+    if !cli.command.can_print(cli.format) {
+        return Err(Failure::text(
+            Exit::Usage,
+            "this command prints no rows: --format table and json are there",
+        ));
+    }
+    let settings = Settings::resolve(&cli.flags, matches)?;
+    let context = Context { settings, rows: cli.format, format: cli.format.into() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run_command(cli.command, &context));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -271,6 +319,8 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Verify(args) => verify::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,
         Command::Restore(args) => restore::run(args, context).await,
+        Command::Site(command) => directory::site(command, context).await,
+        Command::Item(command) => directory::item(command, context).await,
         Command::Stock(command) => read::stock(command, context).await,
         Command::Order(command) => read::order(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
@@ -313,6 +363,33 @@ mod tests {
     #[test]
     fn no_command_contradicts_itself() {
         super::Cli::command().debug_assert();
+    }
+
+    /// The commands below one that have none below them.
+    fn leaves<'a>(command: &'a clap::Command, name: &str, found: &mut Vec<(String, &'a clap::Command)>) {
+        for below in command.get_subcommands() {
+            leaves(below, &format!("{name} {}", below.get_name()), found);
+        }
+        if !command.has_subcommands() {
+            found.push((name.to_owned(), command));
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_names_it() {
+        let program = super::Cli::command();
+        let mut commands = Vec::new();
+        leaves(&program, "stockledger", &mut commands);
+        assert!(commands.len() > 40, "{}", commands.len());
+        let missing: Vec<String> = commands
+            .into_iter()
+            .filter(|(name, command)| {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                !(help.contains("Example") && help.contains(name.as_str()))
+            })
+            .map(|(name, _)| name)
+            .collect();
+        assert!(missing.is_empty(), "without an example: {missing:?}");
     }
 
     #[test]

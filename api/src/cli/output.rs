@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "this is the one place that writes to the terminal")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -11,14 +12,37 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::setup::Code;
+use crate::text::cell_of_text;
 
-/// How data is printed.
+/// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
+pub(super) enum Rows {
     /// For people.
     Table,
     /// For programs; the shape is that of the HTTP interface.
     Json,
+    /// A line of JSON for each row.
+    Ndjson,
+    /// The columns of the table, for spreadsheets.
+    Csv,
+}
+
+/// How whatever is no list of rows is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+impl From<Rows> for Format {
+    fn from(rows: Rows) -> Self {
+        match rows {
+            Rows::Table | Rows::Csv => Self::Table,
+            Rows::Json | Rows::Ndjson => Self::Json,
+        }
+    }
 }
 
 /// How often progress is told where there is no terminal to draw a bar on.
@@ -91,6 +115,20 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         }
     }
     line(table)
+}
+
+/// Prints rows as CSV under a heading.
+pub(super) fn csv(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(io::stdout().lock());
+    writer.write_record(heading)?;
+    for row in rows {
+        let cells = row.iter().map(|cell| match looks_like_a_number(cell) {
+            true => cell.into(),
+            false => cell_of_text(cell),
+        });
+        writer.write_record(cells.map(Cow::into_owned))?;
+    }
+    writer.flush()
 }
 
 fn looks_like_a_number(cell: &str) -> bool {

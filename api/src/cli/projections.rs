@@ -6,9 +6,10 @@ use stockledger_projections::rebuild::Replay;
 use stockledger_projections::switch::{self, IfDifferent, Target};
 
 use super::health::client_failure;
-use super::output::{self, Format, cell};
-use super::read::{Server, with_source};
+use super::output::{self, Format, Rows, cell};
 use super::rebuild::{print_switch, version_failure};
+use super::show::{members, print_rows};
+use super::source::{Server, with_source};
 use super::{Context, Exit, Failure};
 use crate::client::{Client, Headers};
 use crate::data_dir;
@@ -82,15 +83,14 @@ pub(super) async fn run(command: Projections, context: &Context) -> Result<(), F
 
 async fn list(server: &Server, context: &Context) -> Result<(), Failure> {
     let seen = with_source(server, context, async |source| source.get("/v1/projections").await).await?;
-    if context.format == Format::Json {
-        return Ok(output::json(&seen)?);
-    }
-    let versions = seen.get("versions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let versions = members(&seen, "versions");
     let heading =
         ["version", "state", "decisions", "behind", "behind s", "filled", "per second", "left s", "digest"];
-    let rows: Vec<Vec<String>> = versions.iter().map(row).collect();
-    output::table(&heading, &rows)?;
-    for version in &versions {
+    print_rows(context, &seen, versions, &heading, row)?;
+    if context.rows != Rows::Table {
+        return Ok(());
+    }
+    for version in versions {
         for (position, reason) in halts(version) {
             let number = cell(version.get("version"));
             output::line(format_args!("version {number} goes no further than {position}: {reason}"))?;

@@ -97,16 +97,7 @@ async fn a_refusal_says_what_is_short_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn every_command_has_an_example_a_page_and_a_completion() {
-    for (group, commands) in [
-        ("stock", &["receive", "adjust", "count", "hold", "release"][..]),
-        ("order", &["place", "ship", "cancel", "return"]),
-    ] {
-        for command in commands {
-            let help = data(&[group, command, "--help"]).await;
-            assert!(help.contains("Example"), "{group} {command}");
-        }
-    }
+async fn every_command_has_a_page_and_a_completion() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = data(&["completions", shell]).await;
         assert!(script.contains("stockledger") && script.contains("receive"), "{shell}");

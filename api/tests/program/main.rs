@@ -19,4 +19,5 @@ mod secrets;
 mod setup;
 mod tail;
 mod tls;
+mod transcripts;
 mod verify;

@@ -1,9 +1,11 @@
 //! Holds the running program against its own description, as a stranger would: a client is generated from the description
-//! and places an order, and schemathesis sends whatever the description allows and whatever it forbids.
+//! and places an order, schemathesis sends whatever the description allows and whatever it forbids, and a Postman collection
+//! that is made of it is carried out.
 //!
-//! Both come from PyPI, at the versions that stand here, below `target/tools`. The server has a data directory of its own,
+//! The first two come from PyPI, at the versions that stand here, below `target/tools`. A server has a data directory of its own,
 //! and an API key, so that no request shuts those after it out.
 
+mod postman;
 mod server;
 
 use std::fs;
@@ -37,9 +39,13 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         fs::remove_dir_all(&home).with_context(|| format!("clearing {}", home.display()))?;
     }
     fs::create_dir_all(&home).with_context(|| format!("making {}", home.display()))?;
-    let server = Server::start(&root.join("target/release/stockledger"), &home)?;
+    let program = root.join("target/release/stockledger");
+    let server = Server::start(&program, &home)?;
     place_order(root, &tools, &home, &server)?;
-    send_whatever(root, &tools, &home, &server)
+    send_whatever(root, &tools, &home, &server)?;
+    let home = home.join("postman");
+    fs::create_dir_all(&home).with_context(|| format!("making {}", home.display()))?;
+    postman::run(root, &home, &Server::start(&program, &home)?)
 }
 
 /// The directory of the tools, fetched if they are not there.

@@ -39,7 +39,7 @@ use member::Member;
 pub(crate) use ports::Ports;
 pub(crate) use state::Detour;
 use state::{Service, State};
-pub(crate) use tools::{ensure_kcat, ensure_promtool};
+pub(crate) use tools::{ensure_kcat, ensure_npm, ensure_promtool};
 
 /// How long a server may take until it answers. On a machine that is busy with tests, three brokers need most of it.
 const START_TIME_MAX: Duration = Duration::from_secs(180);

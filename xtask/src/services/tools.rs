@@ -52,6 +52,11 @@ pub(crate) fn ensure_promtool() -> Result<()> {
     if is_there("promtool") { Ok(()) } else { install("prometheus") }
 }
 
+/// Makes sure that there are Node.js and npm.
+pub(crate) fn ensure_npm() -> Result<()> {
+    if is_there("npm") { Ok(()) } else { install("npm") }
+}
+
 /// Whether a program is there that can say its version.
 pub(super) fn is_there(program: &str) -> bool {
     says(program, "--version")

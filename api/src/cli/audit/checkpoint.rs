@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::with_proofs;
 use crate::cli::output::{self, Format, cell};
-use crate::cli::read::Server;
+use crate::cli::source::Server;
 use crate::cli::{Context, Exit, Failure};
 
 /// Which checkpoints.

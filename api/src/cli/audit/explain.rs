@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::cli::output::{self, Format, cell};
-use crate::cli::read::{Server, row, warn_if_stale, with_source};
+use crate::cli::show::{row, warn_if_stale};
+use crate::cli::source::{Server, with_source};
 use crate::cli::{Context, Exit, Failure};
 use crate::text::segment;
 

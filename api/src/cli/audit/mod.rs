@@ -13,7 +13,7 @@ use std::sync::Arc;
 use stockledger_audit::Proofs;
 use stockledger_writer::{SystemEnvironment, genesis};
 
-use super::read::{Server, Source};
+use super::source::{Server, Source};
 use super::{Context, Failure};
 use crate::http::{self, App, Gate, Node, Roles};
 use crate::node;

@@ -8,7 +8,7 @@ use stockledger_schemas::Position;
 
 use super::with_proofs;
 use crate::cli::output;
-use crate::cli::read::Server;
+use crate::cli::source::Server;
 use crate::cli::{Context, Failure};
 
 /// Which decision.

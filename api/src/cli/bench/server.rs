@@ -28,10 +28,19 @@ pub(super) struct Server {
 impl Server {
     /// Starts it with or without a projector, with a site and stock in it.
     pub(super) async fn start(place: &Place, projector: bool) -> Result<Self, Failure> {
+        Self::start_with(place, projector, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub(super) async fn start_with(
+        place: &Place,
+        projector: bool,
+        arguments: &[&str],
+    ) -> Result<Self, Failure> {
         let address = free_address()?;
         let roles = if projector { "writer,projector,api" } else { "writer" };
         let mut program = Command::new(std::env::current_exe()?);
-        program.args(["serve", "--listen", &address, "--roles", roles]);
+        program.args(["serve", "--listen", &address, "--roles", roles]).args(arguments);
         place.tell(&mut program);
         let child = program
             .stdin(Stdio::null())

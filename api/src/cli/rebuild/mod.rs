@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stockledger_projections::rebuild::{SwitchWhen, WORKERS_DEFAULT, WORKERS_MAX};
 
 use super::output::{self, Format};
-use super::read::Server;
+use super::source::Server;
 use super::{Context, Exit, Failure};
 use crate::text::thousands;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use stockledger_schemas::{OrderId, PartitionId, Position, SiteId, Sku};
 
 use super::output::{self, Format};
-use super::read::Server;
+use super::source::Server;
 use super::{Context, Exit, Failure};
 use crate::feed::{self, Cursor, EventType, Filter};
 use crate::text::segment;

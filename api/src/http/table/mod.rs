@@ -6,6 +6,7 @@ use axum::http::HeaderValue;
 use serde::Serialize;
 
 pub(super) use self::rows::sums;
+use crate::text::cell_of_text;
 
 /// What CSV is sent as.
 pub(super) const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
@@ -29,12 +30,10 @@ impl Cell {
         Self(value.to_string())
     }
 
-    /// What somebody wrote. A spreadsheet takes what begins like this for a formula, so it is told that it is text.
+    /// What somebody wrote.
     #[expect(clippy::needless_pass_by_value, reason = "values and references alike become cells")]
     pub(super) fn text(value: impl ToString) -> Self {
-        let text = value.to_string();
-        let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        Self(if is_formula { format!("'{text}") } else { text })
+        Self(cell_of_text(&value.to_string()).into_owned())
     }
 
     /// The same of what may be absent.

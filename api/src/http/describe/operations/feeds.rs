@@ -5,7 +5,7 @@ use utoipa::openapi::path::HttpMethod;
 use super::{LIMIT, MIN_POSITION, PREFER, query};
 use crate::http::describe::operation::{Given, Operation, Place};
 use crate::http::describe::shape::Shape;
-use crate::http::describe::shapes::events::{EventPage, EventType, RecordedDecision};
+use crate::http::describe::shapes::events::{EventPage, EventType, RecordedDecision, StreamedEvent};
 use crate::http::describe::shapes::words::{FeedCursor, OrderId, SiteId, Sku};
 use crate::http::problem::Code;
 
@@ -47,7 +47,7 @@ pub(super) fn all() -> Vec<Operation> {
                 usage: FeedCursor::usage,
             }])
             .about("Server-sent events, from any place on, history and then what happens, without gap or repeat.")
-            .answers_as::<String>(200, "text/event-stream", "Events whose data are recorded decisions.")
+            .answers_as::<StreamedEvent>(200, "text/event-stream", "Events, one for each decision.")
             .fails(&[Code::InvalidCursor]),
         feed("/v1/events/{position}", "getEvent", "Show one decision")
             .given(&[query("raw", "Add its record.", bool::usage)])

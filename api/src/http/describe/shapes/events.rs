@@ -20,6 +20,15 @@ objects! {
         /// Partitions that must not be read past.
         may stopped: Vec<StoppedPartition>,
     }
+    /// One event of a stream, as a client of server-sent events takes it apart.
+    open StreamedEvent {
+        /// A recorded decision as JSON; of other events, what the guide to feeds says.
+        must data: String,
+        /// Where to go on behind it.
+        may id: FeedCursor,
+        /// `message`: a decision; `stopped`: a partition goes no further; `resync`: the reader was too slow.
+        may event: String,
+    }
     /// A partition that must not be read past, and why.
     open StoppedPartition {
         must partition: Partition,
