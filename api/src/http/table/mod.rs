@@ -6,7 +6,6 @@ use axum::http::HeaderValue;
 use serde::Serialize;
 
 pub(super) use self::rows::sums;
-use crate::text::cell_of_text;
 
 use crate::text::cell_of_text;
 
