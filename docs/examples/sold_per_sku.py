@@ -64,11 +64,12 @@ def main(url, file, follow):
     while True:
         place = tables.execute("SELECT cursor FROM place").fetchone()
         page = next_page(url, place and place[0], WAIT_S if follow else 0)
-        for stopped in page.get("stopped", []):
-            sys.exit(f"partition {stopped['partition']} goes no further: {stopped['reason']}")
         project(tables, page)
-        if not follow and not page["has_more"]:
-            break
+        if not page["has_more"]:
+            for stopped in page.get("stopped", []):
+                sys.exit(f"partition {stopped['partition']} goes no further: {stopped['reason']}")
+            if not follow:
+                break
     for sku, units in tables.execute("SELECT sku, units FROM sold ORDER BY units DESC, sku LIMIT 3"):
         print(f"{units:>8,}  {sku}")
 

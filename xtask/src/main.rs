@@ -46,7 +46,7 @@ enum Task {
     Tidy,
     /// Check what the project depends on: licences, sources, bans, known vulnerabilities
     Supply,
-    /// Hold the program against its description: a generated client, and whatever else the description allows or forbids
+    /// Hold the program against its description: a generated client, whatever else it allows or forbids, a Postman collection
     Describe,
     /// Let Docker Compose say whether it takes docker-compose.yml, with each of its profiles
     Compose,

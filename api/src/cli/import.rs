@@ -33,18 +33,16 @@ pub(super) enum From {
 
 /// What to import, and where.
 #[derive(Debug, clap::Args)]
-#[command(
-    before_help = "Examples:
+#[command(after_help = "Examples:
   stockledger import --template receive > receipts.csv
   stockledger import --from csv receipts.csv --dry-run
   stockledger import --from csv receipts.csv --server http://127.0.0.1:7070 --report report.ndjson
   zcat commands.ndjson.gz | stockledger import --from ndjson -
-  stockledger import --from online-retail invoices.csv.gz --opening-stock 90%",
-    after_help = "The whole file is checked \
-before the first command is sent. The same import again changes nothing, and an
-import that was interrupted goes on where it stopped. Exit code 5: some commands were refused, the others are done.
-The columns, the keys and the rules: docs/import.md."
-)]
+  stockledger import --from online-retail invoices.csv.gz --opening-stock 90%
+
+The whole file is checked before the first command is sent. The same import again changes nothing, and an import that
+was interrupted goes on where it stopped. Exit code 5: some commands were refused, the others are done. The columns,
+the keys and the rules: docs/import.md.")]
 pub(super) struct Args {
     /// What the input is
     #[arg(long, value_enum, required_unless_present = "template")]

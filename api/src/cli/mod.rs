@@ -298,7 +298,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
     if !cli.command.can_print(cli.format) {
         return Err(Failure::text(
             Exit::Usage,
-            "this command prints no rows: --format table and json are there",
+            "this command cannot print that; --format table and json are always there",
         ));
     }
     let settings = Settings::resolve(&cli.flags, matches)?;

@@ -122,9 +122,10 @@ pub(super) fn csv(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(io::stdout().lock());
     writer.write_record(heading)?;
     for row in rows {
-        let cells = row.iter().map(|cell| match looks_like_a_number(cell) {
-            true => cell.into(),
-            false => cell_of_text(cell),
+        // Whole numbers alone begin with a sign of ours.
+        let cells = row.iter().map(|cell| match cell.parse::<i64>() {
+            Ok(_) => cell.into(),
+            Err(_) => cell_of_text(cell),
         });
         writer.write_record(cells.map(Cow::into_owned))?;
     }

@@ -77,6 +77,17 @@ pub(super) fn based_on(command: Checked, headers: &HeaderMap) -> Result<Checked,
     command.based_on(basis).map_err(|error| malformed(&error.to_string()))
 }
 
+/// Refuses `If-Match` where nothing is said of what it would be about.
+///
+/// # Errors
+/// `malformed-request` if it is there.
+pub(super) fn based_on_nothing(headers: &HeaderMap) -> Result<(), Problem> {
+    match basis(headers)? {
+        None => Ok(()),
+        Some(_) => Err(malformed("lines are not based on what was seen; use the route of the command")),
+    }
+}
+
 /// What `If-Match` says. A tag that is weak, or that is of another kind of answer, is that of no level and of no order.
 fn basis(headers: &HeaderMap) -> Result<Option<Basis>, Problem> {
     let mut seen = Vec::new();

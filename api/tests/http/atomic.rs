@@ -145,6 +145,32 @@ async fn the_read_tables_tell_of_every_line_and_the_trail_of_the_order() {
     let done = together(&service, "m", &[received, back]).await;
     assert_eq!(told(&done), [(201, ""), (201, "")]);
     assert_eq!(done[1]["body"]["lines"][0]["returned"], 1);
+
+    // What was done together with a step is none of the order's.
+    let trail = service.get("/v1/sites/uk/orders/o/trail").await.expect(200);
+    for step in trail.json["data"].as_array().unwrap() {
+        let skus: Vec<&str> =
+            step["lines"].as_array().unwrap().iter().map(|line| line["sku"].as_str().unwrap()).collect();
+        assert_eq!(skus, ["A"], "{step}");
+    }
+    let position = done[1]["position"].as_str().unwrap();
+    let then = service.get(&format!("/v1/sites/uk/orders/o?as_of={position}")).await.expect(200);
+    assert_eq!(then.json["lines"][0]["returned"], 1);
+}
+
+#[tokio::test]
+async fn lines_are_based_on_nothing() {
+    let service = Service::start().await;
+    let line = json!({ "command": "receive_stock", "site": "uk", "body": { "lines": [{ "sku": "B", "quantity": 1 }] } });
+    for path in ["/v1/bulk", "/v1/bulk?atomic=true"] {
+        let request = Request::post(path)
+            .header("idempotency-key", "k")
+            .header("if-match", "\"0.1\"")
+            .header("content-type", "application/x-ndjson");
+        let refused = service.send(request.body(Body::from(line.to_string())).unwrap()).await.expect(400);
+        assert_eq!(refused.code(), "malformed-request");
+    }
+    service.get("/v1/sites/uk/stock/B").await.expect(404);
 }
 
 #[tokio::test]

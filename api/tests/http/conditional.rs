@@ -188,7 +188,7 @@ async fn a_command_is_based_on_one_thing_that_is_there() {
     let unseen = json!({ "lines": [{ "sku": "NEW", "counted": 3 }] });
     post_if(&service, "k-2", COUNTS, "*", &unseen).await.expect(412);
     let unknown = post_if(&service, "k-3", "/v1/sites/uk/orders/none/cancellation", "*", &json!({})).await;
-    assert_eq!((unknown.status, unknown.code()), (404, "unknown-order"));
+    assert_eq!((unknown.status, unknown.code()), (412, "precondition-failed"));
 }
 
 #[tokio::test]

@@ -22,6 +22,28 @@ async fn place(service: &Service, number: usize) {
 }
 
 #[tokio::test]
+async fn a_page_of_long_orders_ends_early_and_goes_on() {
+    let service = Service::start().await;
+    let lines: Vec<Value> =
+        (0..2_000).map(|number| json!({ "sku": format!("S-{number}"), "quantity": 1 })).collect();
+    for number in 0..12 {
+        let order = json!({ "order_id": format!("o-{number:02}"), "lines": lines });
+        service.post("/v1/sites/uk/orders", order.to_string()).await.expect(409);
+    }
+    let first = service.get("/v1/sites/uk/orders?limit=500&first=oldest").await.expect(200);
+    assert_eq!((first.json["data"].as_array().unwrap().len(), &first.json["has_more"]), (10, &json!(true)));
+    let cursor = first.json["next_cursor"].as_str().unwrap();
+    let next = service.get(&format!("/v1/sites/uk/orders?limit=500&first=oldest&cursor={cursor}")).await;
+    let orders: Vec<&str> = next.json["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|order| order["order_id"].as_str().unwrap())
+        .collect();
+    assert_eq!((orders, &next.json["has_more"]), (vec!["o-10", "o-11"], &json!(false)));
+}
+
+#[tokio::test]
 async fn pages_neither_skip_nor_repeat_while_others_write() {
     let service = Service::start().await;
     service.receive("A", 1_000).await;

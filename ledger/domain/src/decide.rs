@@ -182,7 +182,7 @@ fn site_of<'a>(state: &'a Partition, scope: &Scope) -> Result<&'a Site, Undecida
     }
 }
 
-/// An order that nobody accepted has a refusal of its own, which is a fact.
+/// An order that nobody accepted is not there.
 fn check_basis(
     site: &Site,
     subject: Subject<'_>,
@@ -191,10 +191,7 @@ fn check_basis(
 ) -> Result<(), Undecidable> {
     let last = match subject {
         Subject::Stock(sku) => site.stock.get(sku).map(|stock| stock.seq),
-        Subject::Order(order_id) => match site.orders.get(order_id) {
-            Some(resident) => Some(resident.seq),
-            None => return Ok(()),
-        },
+        Subject::Order(order_id) => site.orders.get(order_id).map(|resident| resident.seq),
     };
     let is_as_seen = match (basis, last) {
         (_, None) => false,

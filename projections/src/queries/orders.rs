@@ -25,13 +25,16 @@ pub(super) const TRAIL_PAGE: &str = "\
     FROM (SELECT site, seq FROM {trail} WHERE site = ? AND order_id = ? AND seq > ? ORDER BY seq LIMIT ?) k \
     JOIN {trail} t ON t.site = k.site AND t.seq = k.seq ORDER BY t.seq";
 
-/// What the steps of an order moved, of those after one up to another. The limit is there for databases that would merge
+/// What the steps of an order moved, of those after one up to another, and not what was done together with them. The limit is there for databases that would merge
 /// the inner query into the outer one and then begin with the movements.
 pub(super) const TRAIL_LINES: &str = "\
     SELECT m.seq, m.sku, m.d_on_hand, m.d_reserved, m.d_held, m.on_hand, m.reserved, m.held \
     FROM (SELECT site, seq FROM {trail} WHERE site = ? AND order_id = ? AND seq > ? AND seq <= ? \
     ORDER BY seq LIMIT 1000000) k \
-    JOIN {movements} m ON m.site = k.site AND m.seq = k.seq ORDER BY m.seq, m.line";
+    JOIN {movements} m ON m.site = k.site AND m.seq = k.seq WHERE m.order_id = ? ORDER BY m.seq, m.line";
+
+/// Lines of the orders of one page, one order more or less: a page of many long orders ends early, and has a next one.
+const PAGE_LINES_MAX: usize = 20_000;
 
 /// Orders that are looked at for one page, where no index knows which of them are asked for.
 pub const ORDERS_LOOKED_AT_MAX: u32 = 10_000;
@@ -149,8 +152,19 @@ impl Queries {
         let listed = Listed { known, filter, direction, span, after };
         let Statement { sql, parameters } = listed.page(limit);
         let rows = moment.select(&sql, parameters).await?;
-        let orders = rows.into_iter().map(|fields| placed_order(&moment, fields)).collect::<Result<_>>()?;
+        let (mut orders, mut lines): (Vec<(u64, Order)>, usize) = (Vec::new(), 0);
+        let mut rows = rows.into_iter();
+        for fields in rows.by_ref() {
+            let order = placed_order(&moment, fields)?;
+            lines += order.1.lines.len();
+            orders.push(order);
+            if lines >= PAGE_LINES_MAX {
+                break;
+            }
+        }
+        let cut_behind = orders.last().filter(|_| rows.len() > 0).map(|(placed_seq, _)| *placed_seq);
         let Page { mut data, mut next } = page(orders, limit, |(placed_seq, _)| *placed_seq);
+        next = next.or(cut_behind);
         if next.is_none() && listed.is_bounded() {
             let Statement { sql, parameters } = listed.last_looked_at();
             let last = moment.select_one(&sql, parameters).await?;
@@ -305,7 +319,8 @@ async fn moved_lines(
     order_id: &OrderId,
     (from, to): (u64, u64),
 ) -> Result<HashMap<u64, Vec<TrailLine>>> {
-    let parameters = vec![(&known.site).into(), order_id.into(), Value::from(from), Value::from(to)];
+    let parameters =
+        vec![(&known.site).into(), order_id.into(), Value::from(from), Value::from(to), order_id.into()];
     let mut lines: HashMap<u64, Vec<TrailLine>> = HashMap::new();
     for mut fields in moment.select(TRAIL_LINES, parameters).await? {
         let seq = fields.number()?;

@@ -114,7 +114,8 @@ impl Moment {
             lines.iter().enumerate().map(|(place, line)| (line.sku.clone(), place)).collect();
         let kinds: HashMap<u64, &str> = steps.iter().map(|step| (step.seq, step.kind.as_str())).collect();
         let to = Value::from(self.at.position.seq);
-        let parameters = vec![(&known.site).into(), (&row.order_id).into(), Value::Int(0), to];
+        let order_id = &row.order_id;
+        let parameters = vec![(&known.site).into(), order_id.into(), Value::Int(0), to, order_id.into()];
         for mut fields in self.select(TRAIL_LINES, parameters).await? {
             let (seq, sku): (u64, Sku) = (fields.number()?, fields.text()?);
             let (on_hand, reserved) = (fields.int()?, fields.int()?);

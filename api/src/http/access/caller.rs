@@ -75,6 +75,15 @@ impl Caller {
         }
     }
 
+    /// The same as an answer to whoever asks for more.
+    ///
+    /// # Errors
+    /// `unauthenticated` if they would not be let in any more.
+    pub(in crate::http) fn check_still_let_in(&self, app: &App) -> Result<(), Problem> {
+        let gone = || Problem::new(Code::Unauthenticated, "the API key was revoked or has expired meanwhile");
+        if self.is_still_let_in(app) { Ok(()) } else { Err(gone()) }
+    }
+
     /// Whether they may do what needs this, at this site if it is about one.
     ///
     /// # Errors

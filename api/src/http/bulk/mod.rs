@@ -39,6 +39,7 @@ use self::lines::{Lines, Read};
 use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::command::{require_media_type, whole_body};
+use crate::http::conditional::based_on_nothing;
 use crate::http::dry_run::Purpose;
 use crate::http::edge::RequestId;
 use crate::http::patience::Patience;
@@ -112,6 +113,7 @@ async fn bulk(
     let ledger = app.ledger()?.clone();
     let (parts, body) = request.into_parts();
     require_media_type(&parts.headers, MEDIA_TYPES)?;
+    based_on_nothing(&parts.headers)?;
     let purpose = Purpose::of(dry_run);
     if atomic {
         let body = whole_body(&app, &parts, body).await?;
@@ -121,8 +123,16 @@ async fn bulk(
     }
     let room = app.room().stream()?;
     let has_failed = AtomicBool::new(false);
-    let session =
-        Arc::new(Session { ledger, caller, request_id, stop_at_failure, purpose, has_failed, _room: room });
+    let session = Arc::new(Session {
+        app: app.clone(),
+        ledger,
+        caller,
+        request_id,
+        stop_at_failure,
+        purpose,
+        has_failed,
+        _room: room,
+    });
     let lines = Lines::new(body.into_data_stream(), Patience::of(&parts.extensions));
     let answers = answers(session, lines);
     let writes =
@@ -138,6 +148,7 @@ fn ndjson(body: Body) -> Response {
 
 /// What the lines of one request share.
 struct Session {
+    app: App,
     ledger: Ledger,
     caller: Caller,
     request_id: RequestId,
@@ -204,6 +215,8 @@ impl Session {
             let detail = "a line before it came to no decision, and the request asks to stop then";
             return Err(Problem::new(Code::NotApplied, detail));
         }
+        // A request may go on for long.
+        self.caller.check_still_let_in(&self.app)?;
         line::parse(&read.into_line()?, &self.caller)
     }
 

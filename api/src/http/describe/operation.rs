@@ -410,8 +410,8 @@ const IF_MATCH: Given = Given {
     name: "If-Match",
     place: Place::Header,
     is_required: false,
-    meaning: "The `ETag` of the stock level or the order as it was read: if anything has changed it since, nothing is done. Of an \
-              adjustment or a count of one item only.",
+    meaning: "The `ETag` of the stock level or the order as it was read: if anything has changed it since, nothing is done. \
+              An adjustment or a count with it is of one item.",
     usage: String::usage,
 };
 /// The key of a command.

@@ -100,7 +100,7 @@ async fn list(
     let filter = Filter { site, sku, order, r#type, visible: caller.sites().map(<[SiteId]>::to_vec) };
     let mut reader = feed.reader(after, filter);
     let batch = reader.wait(limit.get() as usize, LOOKS_MAX, until).await?;
-    still_let_in(&app, &caller)?;
+    caller.check_still_let_in(&app)?;
     let data = batch.decisions.iter().map(|decision| &**decision).collect();
     let next_cursor = reader.cursor().text(feed.ledger_id());
     respond(None, &Page { data, has_more: batch.has_more, next_cursor, stopped: &batch.stopped })
@@ -158,11 +158,6 @@ async fn until_reached(feed: &Feed, headers: &HeaderMap) -> Result<(), Problem> 
         }
     }
     Ok(())
-}
-
-fn still_let_in(app: &App, caller: &Caller) -> Result<(), Problem> {
-    let gone = || Problem::new(Code::Unauthenticated, "the API key was revoked or has expired meanwhile");
-    if caller.is_still_let_in(app) { Ok(()) } else { Err(gone()) }
 }
 
 impl From<InvalidCursor> for Problem {

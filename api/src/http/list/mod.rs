@@ -14,6 +14,7 @@ use stockledger_projections::views::{Answer, AsOf, Page};
 
 use self::format::Format;
 use crate::http::App;
+use crate::http::access::Caller;
 use crate::http::as_of::{Past, Told};
 use crate::http::conditional::Tag;
 use crate::http::cursor::{self, Key};
@@ -104,6 +105,7 @@ impl<T, K> Portion<T, K> {
 /// What a caller wants a list as.
 pub(super) struct Wanted {
     app: App,
+    caller: Option<Caller>,
     format: Format,
 }
 
@@ -111,7 +113,8 @@ impl FromRequestParts<App> for Wanted {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        Ok(Self { app: app.clone(), format: Format::of(&parts.headers) })
+        let caller = parts.extensions.get().cloned();
+        Ok(Self { app: app.clone(), caller, format: Format::of(&parts.headers) })
     }
 }
 
@@ -155,7 +158,9 @@ impl List {
         let first = pages.page(after, size).await?;
         let mut response = match wanted.format {
             Format::Json => self.respond(&first)?,
-            Format::Rows(format) => rows::respond((wanted.app, pages), format, first, is_whole)?,
+            Format::Rows(format) => {
+                rows::respond((wanted.app, wanted.caller), pages, format, (first, is_whole))?
+            }
         };
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
         Ok(response)

@@ -14,6 +14,7 @@ use futures_util::stream;
 use super::format::Rows;
 use super::{Pages, Portion};
 use crate::http::App;
+use crate::http::access::Caller;
 use crate::http::headers::set_position;
 use crate::http::problem::Problem;
 use crate::http::table::{self, Row};
@@ -23,6 +24,8 @@ const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 /// The rest of a list.
 struct Rest<P: Pages> {
     app: App,
+    /// Whoever reads it, where callers are told apart; they may do so for long.
+    caller: Option<Caller>,
     pages: P,
     rows: Rows,
     /// Where it goes on; absent at the end.
@@ -31,10 +34,10 @@ struct Rest<P: Pages> {
 
 /// The answer that begins with a page, and goes on with those behind it if all are wanted.
 pub(super) fn respond<P: Pages>(
-    (app, pages): (App, P),
+    (app, caller): (App, Option<Caller>),
+    pages: P,
     rows: Rows,
-    first: Portion<P::Row, P::Key>,
-    is_whole: bool,
+    (first, is_whole): (Portion<P::Row, P::Key>, bool),
 ) -> Result<Response, Problem> {
     let Portion { at, data, next, .. } = first;
     let mut begin = match rows {
@@ -42,7 +45,7 @@ pub(super) fn respond<P: Pages>(
         Rows::Ndjson => Vec::new(),
     };
     begin.extend(written(rows, &data)?);
-    let rest = Rest { app, pages, rows, next: next.filter(|_| is_whole) };
+    let rest = Rest { app, caller, pages, rows, next: next.filter(|_| is_whole) };
     let begin = Some(Bytes::from(begin)).filter(|begin| !begin.is_empty());
     let body = stream::unfold((begin, rest), |(begin, mut rest)| async move {
         let write = match begin {
@@ -82,6 +85,7 @@ impl<P: Pages> Rest<P> {
 
     /// Every page waits for its turn as any other read, so that a slow caller holds nobody up.
     async fn page(&mut self, after: P::Key) -> Result<Bytes, Problem> {
+        self.caller.as_ref().map_or(Ok(()), |caller| caller.check_still_let_in(&self.app))?;
         let _turn = self.app.room().read().await?;
         let Portion { data, next, .. } = self.pages.page(Some(after), self.pages.at_once()).await?;
         self.next = next;

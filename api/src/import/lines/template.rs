@@ -91,7 +91,7 @@ pub const TEMPLATES: [Template; 12] = [
         command: CommandKind::CountStock,
         path: &["site"],
         body: &[],
-        lines: &["sku", "counted", "at_position"],
+        lines: &["sku", "counted", "at_position", "expected_on_hand"],
         example: &[&[("site", "uk"), ("sku", "APPLE-1"), ("counted", "118")]],
     },
     Template {

@@ -46,6 +46,7 @@ pub(super) async fn lines(app: &App, caller: &Caller, shape: &Shape, ids: &Ids) 
     if caller.check(Access::AtSite(KeyScope::StockRead), Some(site)).is_err() {
         return Ok(Told::default());
     }
+    let _turn = app.room().read().await?;
     let queries = app.queries()?;
     let Some(known) = queries.site(site).await? else { return Ok(Told::default()) };
     let Some(order) = queries.order(&known, order_id).await? else { return Ok(Told::default()) };

@@ -6,6 +6,8 @@
 //! SKU: then each is decided as if it came alone, and a refusal tells the truth about the state that it is recorded in
 //! (`docs/adr/0025-bundles-are-one-decision.md`).
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use stockledger_schemas::limits::EVENTS_MAX;
 use stockledger_schemas::{CommandKind, Context, Event, Hash, HoldId, OrderId, Scope, Sku};
@@ -143,8 +145,8 @@ fn misfit(before: &[Checked], command: &Checked) -> Option<Invalid> {
             "{kind} stands there twice; make it one command of more lines, or send it apart"
         ));
     }
-    let of_others: Vec<&Sku> = before.iter().flat_map(|other| skus(&other.command)).collect();
-    if let Some(sku) = skus(&command.command).into_iter().find(|sku| of_others.contains(sku)) {
+    let of_others: HashSet<&Sku> = before.iter().flat_map(|other| skus(&other.command)).collect();
+    if let Some(sku) = skus(&command.command).into_iter().find(|sku| of_others.contains(*sku)) {
         return invalid(overlap(sku));
     }
     let member = differing(&first.context, &command.context)?;

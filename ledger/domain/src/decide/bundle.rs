@@ -3,6 +3,8 @@
 //! No two commands of a bundle move one SKU, make one hold or step one order, so each is decided against the state as if it
 //! came alone, and what one of them does changes nothing for the others.
 
+use std::collections::HashSet;
+
 use stockledger_schemas::{Event, Sku};
 
 use super::{Change, Moment, Rejection, Undecidable, decide, site_of};
@@ -55,10 +57,10 @@ fn refused(rejection: Rejection, command: &Command) -> Unbundled {
 }
 
 fn misfit(site: &Site, bundle: &Bundle) -> Option<Misfit> {
-    let mut moved: Vec<&Sku> = Vec::new();
+    let mut moved: HashSet<&Sku> = HashSet::new();
     for (index, command) in bundle.commands().enumerate() {
         let moves = moved_by(site, command.command());
-        if let Some(sku) = moves.iter().find(|sku| moved.contains(sku)) {
+        if let Some(sku) = moves.iter().find(|sku| moved.contains(*sku)) {
             let invalid = Invalid { pointer: String::new(), detail: overlap(sku) };
             return Some(Misfit { index, invalid });
         }

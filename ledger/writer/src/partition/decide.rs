@@ -42,7 +42,7 @@ impl Writer {
         let clock = self.environment.now();
         let now = if keeps(Rule::TimeNeverFalls) { clock.max(self.ahead.recorded_at) } else { clock };
         let decided = self.decide_now(&pending, now);
-        if pending.work.is_dry_run() || matches!(decided, Err(CommandError::Changed { .. })) {
+        if pending.work.is_dry_run() || decided.is_err() {
             self.forget_its_order(&pending);
         }
         match decided {

@@ -54,13 +54,13 @@ impl Writer {
             }
             found = tail.found(nothing_in_flight) => return Err(found.into()),
             () = sleep_until(stalls_at.unwrap_or_else(Instant::now)), if stalls_at.is_some() => self.stall(),
+            () = self.stop.cancelled(), if !self.intake.is_closed() => self.intake.close(),
             Some(prepared) = self.prepared.recv(), if has_room => {
                 if let Some(pending) = self.take_prepared(prepared) {
                     self.append_waiting(Some(pending), producer);
                 }
             }
             Some(pending) = self.intake.recv(), if has_room => self.append_waiting(Some(pending), producer),
-            () = self.stop.cancelled(), if !self.intake.is_closed() => self.intake.close(),
             () = std::future::ready(()), if self.intake.is_closed() && self.is_idle() => return Err(Ended::Stopped),
         }
         self.snapshots.save_if_due(&self.confirmed);
@@ -111,15 +111,18 @@ impl Writer {
         let mut records: Vec<InFlight> = Vec::new();
         let mut entries: Vec<Entry> = Vec::new();
         let mut bytes = 0;
+        // Also what comes to no record, such as a dry run: others have their turn.
+        let mut decided = 0;
         let mut next = first.or_else(|| self.next_waiting());
         while let Some(pending) = next {
+            decided += 1;
             if let Some((record, value)) = self.decide(pending) {
                 bytes += value.len();
                 let detail = self.options.headers;
                 entries.push(entry::of_decision(self.partition, &record.decision, value, detail));
                 records.push(record);
             }
-            let is_full = records.len() >= room || bytes >= BATCH_BYTES_MAX;
+            let is_full = records.len() >= room || bytes >= BATCH_BYTES_MAX || decided >= BATCH_RECORDS_MAX;
             next = if is_full || self.ahead_is_broken { None } else { self.next_waiting() };
         }
         if !records.is_empty() {

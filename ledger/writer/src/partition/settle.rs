@@ -115,6 +115,8 @@ impl Writer {
             site.evict_closed(order_id, decision.seq);
         }
         if let Some(InFlight { decision, pending, .. }) = own {
+            // Of a bundle that was refused the decision need not name its order.
+            self.forget_its_order(&pending);
             let position = Position::new(self.partition, decision.seq);
             if let Some(observer) = &self.options.observer {
                 observer.confirmed(&decision);
