@@ -298,7 +298,8 @@ impl Nemesis {
         let mut inner = self.site.world.lock();
         let Ok(at) = inner.topic.at_mut(partition) else { return };
         let offset = at.land_unreadable(bytes, now_ms);
-        at.must_stop_at = offset;
+        // After an unclean election tables may include what stood there before.
+        at.must_stop_at = offset.filter(|offset| !self.is_included(partition, *offset));
         drop(inner);
         self.site.world.tell(format_args!("a record of a newer format at {partition}@{offset:?}"));
     }
