@@ -38,7 +38,7 @@ pub(super) fn client_failure(error: client::Error) -> Failure {
     let code = error.code().and_then(Code::from_name);
     let exit = code.map_or(otherwise, |code| refusal::exit_of(code, otherwise));
     match code.and_then(refusal::next_step) {
-        Some(_) => Failure::text(exit, refusal::in_words(&error, code)),
+        Some(next) => Failure::text(exit, format!("{error}\n{next}")),
         None => Failure::new(exit, error),
     }
 }

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use stockledger_schemas::{Actor, SiteId};
 
 use super::output::{self, Format, Progress};
-use super::source::Server;
+use super::source::{Server, leading};
 use super::{Context, Exit, Failure};
 use crate::config::Roles;
 use crate::http::LOCAL_ACTOR;
 use crate::import::lines::Form;
 use crate::import::{self, Local, OpeningStock, Options, Remote, Report, Source, Target};
 use crate::node::Node;
-use crate::setup::Code;
 
 const SITE_DEFAULT: &str = "uk";
 const OPENING_DEFAULT: &str = "auto";
@@ -140,8 +139,7 @@ async fn invoices(
 
 /// Imports into a node of this process, once it can take commands.
 pub(super) async fn into_node(options: Options, node: &Node) -> Result<Report, Failure> {
-    let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
-    ledger.led().await.map_err(|error| Failure::refused(Code::PartitionHalted, error))?;
+    let ledger = leading(node).await?;
     let queries =
         node.queries().ok_or_else(|| Failure::text(Exit::Failed, "this node has no read tables"))?;
     with_progress(options, &Local::new(ledger.clone(), queries.clone())).await

@@ -128,6 +128,7 @@ const MOVEMENTS: &[&str] = &[
     "order_id",
     "actor",
 ];
+
 pub(super) async fn stock(command: Stock, context: &Context) -> Result<(), Failure> {
     let of = |site: &str, sku: &str| format!("/v1/sites/{}/stock/{}", segment(site), segment(sku));
     match command {

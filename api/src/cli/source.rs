@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use stockledger_schemas::{IdempotencyKey, Position};
+use stockledger_writer::Ledger;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
@@ -178,9 +179,15 @@ pub(super) async fn decide(
     answer
 }
 
-async fn decide_on(node: &Node, command: &Command<'_>) -> Result<Value, Failure> {
+/// What writes in a node of this process, once it can take commands.
+pub(super) async fn leading(node: &Node) -> Result<&Ledger, Failure> {
     let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
     ledger.led().await.map_err(|error| Failure::refused(setup::Code::PartitionHalted, error))?;
+    Ok(ledger)
+}
+
+async fn decide_on(node: &Node, command: &Command<'_>) -> Result<Value, Failure> {
+    leading(node).await?;
     let answer = Source::Local(http::router(node.app_for_itself())).decide(command).await?;
     if command.is_dry_run {
         return Ok(answer);

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::target::{Error, Outcome, Submission, Target};
 
 /// How long a ledger may take nothing at all before the import gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to leave it alone meanwhile.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+pub(super) const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// As [`Target::submit`], but goes on from the first command that has no decision yet for as long as that may help. The
 /// commands keep their order: none is sent again behind one that was decided after it.

@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use crate::cli::output::{self, Format, Progress};
-use crate::cli::source::Server;
+use crate::cli::source::{Server, leading};
 use crate::cli::{Context, Exit, Failure};
 use crate::config::Roles;
 use crate::http;
@@ -16,7 +16,6 @@ use crate::import::lines::{
     self, Door, Error, Form, Input, Options, Refusal, Report, Summary, TEMPLATES, Template,
 };
 use crate::node::Node;
-use crate::setup::Code;
 
 /// What matters for commands alone.
 #[derive(Debug, clap::Args)]
@@ -79,8 +78,7 @@ pub(super) async fn run(
 }
 
 async fn into_node(input: Input, options: Options, report: Report, node: &Node) -> Result<Summary, Failure> {
-    let ledger = node.ledger().ok_or_else(|| Failure::text(Exit::Failed, "this node does not write"))?;
-    ledger.led().await.map_err(|error| Failure::refused(Code::PartitionHalted, error))?;
+    leading(node).await?;
     let door = Door::Here(http::router(node.app_for_itself()));
     with_progress(input, options, door, report).await
 }

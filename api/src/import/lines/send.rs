@@ -2,7 +2,6 @@
 //! the commands are decided in the order of the file.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use stockledger_schemas::Hash;
@@ -13,6 +12,7 @@ use super::door::{self, Answer, Door};
 use super::read::{Command, Input, Item};
 use super::report::{Report, Summary};
 use super::{Error, Options, Progress};
+use crate::import::patience::{ASK_AGAIN_AFTER, PATIENCE};
 
 /// Most commands of one request.
 const CHUNK_COMMANDS_MAX: usize = 1_000;
@@ -20,10 +20,6 @@ const CHUNK_COMMANDS_MAX: usize = 1_000;
 const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// Chunks that are read ahead.
 const CHUNKS_AHEAD: usize = 2;
-/// How long a ledger may decide nothing at all before the import gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to leave it alone meanwhile.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// Some commands, one after the other.
 #[derive(Debug, Default)]
