@@ -1,33 +1,35 @@
-//! How readers hear that there is something new: one word for all partitions, and not more often than is good.
+//! How readers hear that there is something new: one word for all partitions, told to one group of readers after the other,
+//! and not more often than is good.
 //!
-//! To wake a thousand readers takes as much of the machine as to decide a few hundred commands. So after each word there is
-//! a rest that grows with the number of those who were woken; what comes meanwhile is told with the next word. Reading is
-//! delayed by that, deciding is not.
+//! To wake a thousand readers takes as much of the machine as to decide a few hundred commands, and a command that comes when
+//! all of them were woken at once waits until all were served. So a word is told to a few readers at a time, and after each
+//! group there is a rest that grows with the number of those who were woken. What comes meanwhile is told with the next
+//! word. Reading is delayed by that, deciding is not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+/// Groups of readers; a reader joins the smallest.
+const GROUPS: usize = 32;
 /// The rest for each reader that was woken.
 const REST_PER_READER: Duration = Duration::from_micros(100);
-/// The longest rest.
-pub(super) const REST_MAX: Duration = Duration::from_millis(250);
 
 /// Tells all readers of news. Clones are the same.
 #[derive(Debug, Clone)]
 pub(super) struct Announcer {
-    word: watch::Sender<()>,
+    groups: Arc<[watch::Sender<()>]>,
+    /// Those who listen for a moment only: they are told first, and nobody rests for them.
+    in_passing: watch::Sender<()>,
     is_news: Arc<Notify>,
-    readers: Arc<AtomicU32>,
 }
 
 impl Default for Announcer {
     fn default() -> Self {
-        let (word, _) = watch::channel(());
-        Self { word, is_news: Arc::default(), readers: Arc::default() }
+        let groups = (0..GROUPS).map(|_| watch::Sender::default()).collect();
+        Self { groups, in_passing: watch::Sender::default(), is_news: Arc::default() }
     }
 }
 
@@ -46,10 +48,13 @@ impl Announcer {
     async fn run(self) {
         loop {
             self.is_news.notified().await;
-            self.word.send_replace(());
-            let rest = (REST_PER_READER * self.readers.load(Ordering::Relaxed)).min(REST_MAX);
-            if !rest.is_zero() {
-                tokio::time::sleep(rest).await;
+            self.in_passing.send_replace(());
+            for group in &*self.groups {
+                let readers = u32::try_from(group.receiver_count()).unwrap_or(u32::MAX);
+                if readers > 0 {
+                    group.send_replace(());
+                    tokio::time::sleep(REST_PER_READER.saturating_mul(readers)).await;
+                }
             }
         }
     }
@@ -61,37 +66,70 @@ impl Announcer {
 
     /// Hears of everything that is told from now on.
     pub(super) fn listen(&self) -> News {
-        self.readers.fetch_add(1, Ordering::Relaxed);
-        News { word: self.word.subscribe(), readers: Some(Arc::clone(&self.readers)) }
+        let smallest = self.groups.iter().min_by_key(|group| group.receiver_count());
+        News(smallest.unwrap_or(&self.in_passing).subscribe())
     }
 
-    /// The same for one who listens for a moment only and is not counted.
-    pub(super) fn listen_quietly(&self) -> News {
-        News { word: self.word.subscribe(), readers: None }
+    /// The same for one who listens for a moment only.
+    pub(super) fn listen_in_passing(&self) -> News {
+        News(self.in_passing.subscribe())
     }
 }
 
 /// What one reader hears.
 #[derive(Debug)]
-pub(super) struct News {
-    word: watch::Receiver<()>,
-    readers: Option<Arc<AtomicU32>>,
-}
+pub(super) struct News(watch::Receiver<()>);
 
 impl News {
     /// Waits for the next word that was not heard; for ever if no more will come. Dropped before it comes it took
     /// nothing.
     pub(super) async fn next(&mut self) {
-        if self.word.changed().await.is_err() {
+        if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 }
 
-impl Drop for News {
-    fn drop(&mut self) {
-        if let Some(readers) = &self.readers {
-            readers.fetch_sub(1, Ordering::Relaxed);
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Announcer, GROUPS, REST_PER_READER};
+
+    const READERS: usize = 3 * GROUPS;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_reader_hears_of_news_a_group_after_the_other() {
+        let announcer = Announcer::default();
+        let mut readers: Vec<_> = (0..READERS).map(|_| announcer.listen()).collect();
+        assert!(announcer.groups.iter().all(|group| group.receiver_count() == READERS / GROUPS));
+        let mut passing = announcer.listen_in_passing();
+        let stop = CancellationToken::new();
+        announcer.begin(stop.clone());
+        let began = Instant::now();
+        announcer.tell();
+        passing.next().await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        for reader in &mut readers {
+            reader.next().await;
         }
+        assert!(began.elapsed() >= REST_PER_READER * 3 * (GROUPS as u32 - 1), "they were woken all at once");
+        stop.cancel();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_others_are_told_is_told_to_those_who_were_told_before() {
+        let announcer = Announcer::default();
+        let mut readers: Vec<_> = (0..READERS).map(|_| announcer.listen()).collect();
+        let stop = CancellationToken::new();
+        announcer.begin(stop.clone());
+        announcer.tell();
+        readers[0].next().await;
+        announcer.tell();
+        readers[0].next().await;
+        stop.cancel();
     }
 }

@@ -177,7 +177,7 @@ impl Feed {
     /// Waits until the tails are so; says whether they were by then.
     async fn until(&self, deadline: Instant, mut is_met: impl FnMut(&[Arc<Tail>]) -> bool) -> bool {
         let tails = self.tails();
-        let mut news = self.shared.announcer.listen_quietly();
+        let mut news = self.shared.announcer.listen_in_passing();
         loop {
             if is_met(tails) {
                 return true;

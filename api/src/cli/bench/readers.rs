@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
 use super::place::Place;
@@ -58,10 +60,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let before = callers.offer(rate, LASTS).await?.accepted.p99_us();
         output::say(format!("measuring with {} readers ...", args.readers));
         let seen = Arc::new(Seen::default());
-        let mut readers = JoinSet::new();
-        for _ in 0..args.readers {
-            readers.spawn(read(server.address().to_owned(), seen.clone()));
-        }
+        let readers = Readers::begin(args.readers, server.address(), &seen)?;
         until(&seen.begun, args.readers as u64, CAUGHT_UP_WITHIN).await;
         let begun = seen.begun.load(Ordering::Relaxed);
         if begun < args.readers as u64 {
@@ -72,13 +71,41 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let due = offered.accepted.requests() * args.readers as u64;
         let late = until(&seen.decisions, due, CAUGHT_UP_WITHIN).await;
         let received = seen.decisions.load(Ordering::Relaxed);
-        readers.shutdown().await;
+        readers.end()?;
         output::say("measuring without readers again ...");
         let after = callers.offer(rate, LASTS).await?.accepted.p99_us();
         server.stop().await?;
         print(context, [before, offered.accepted.p99_us(), after], [due, received], late)
     })
     .await
+}
+
+/// The readers, on a thread of their own: an order's answer must not wait in this process until they have read.
+struct Readers {
+    stop: CancellationToken,
+    thread: JoinHandle<()>,
+}
+
+impl Readers {
+    fn begin(count: usize, address: &str, seen: &Arc<Seen>) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let stop = CancellationToken::new();
+        let mut readers = JoinSet::new();
+        for _ in 0..count {
+            readers.spawn_on(read(address.to_owned(), seen.clone()), runtime.handle());
+        }
+        let stopped = stop.clone().cancelled_owned();
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(stopped);
+            drop(readers);
+        });
+        Ok(Self { stop, thread })
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        self.stop.cancel();
+        self.thread.join().map_err(|_| Failure::text(Exit::Failed, "the thread of the readers broke down"))
+    }
 }
 
 /// Reads a stream for as long as it goes on, and counts what it tells.
