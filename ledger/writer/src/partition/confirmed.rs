@@ -86,7 +86,7 @@ impl Confirmed {
 
     /// Where a closed order can be read, if there is one.
     pub(crate) fn closed_order(&self, site: &SiteId, order_id: &OrderId) -> Option<u64> {
-        self.closed_orders.get(&order_hash(site, order_id)).copied()
+        self.closed_orders.get(&order_hash(site, order_id))
     }
 }
 

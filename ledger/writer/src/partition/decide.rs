@@ -31,7 +31,7 @@ impl Writer {
             self.open_keys.answer(pending, Err(CommandError::NotApplied("it was given up while it waited")));
             return None;
         }
-        let known = pending.key.and_then(|key| self.confirmed.keys.get(&key.hash).copied());
+        let known = pending.key.and_then(|key| self.confirmed.keys.get(&key.hash));
         if let Some(seq) = known.filter(|_| keeps(Rule::KeysAreRemembered)) {
             self.answer_from_log(pending, seq);
             return None;
