@@ -169,6 +169,17 @@ pub struct Order {
     pub position: Position,
 }
 
+impl Order {
+    /// What was ordered, what has left, and what is still to leave, of all lines together.
+    #[must_use]
+    pub fn totals(&self) -> [i64; 3] {
+        let sum = |number: fn(&OrderLine) -> i64| self.lines.iter().map(number).fold(0, i64::saturating_add);
+        let is_refused = self.status == OrderStatus::Refused;
+        let open = if is_refused { 0 } else { sum(|line| line.ordered - line.shipped - line.cancelled) };
+        [sum(|line| line.ordered), sum(|line| line.shipped), open]
+    }
+}
+
 /// An order as of some moment of its past.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]

@@ -4,9 +4,8 @@ use serde_json::Value;
 
 use super::output::{self, Format};
 use super::source::Server;
-use super::{Context, Exit, Failure, refusal};
-use crate::client::{self, Client};
-use crate::http::Code;
+use super::{Context, Failure};
+use crate::client::Client;
 use crate::tls::Trust;
 
 pub(super) async fn run(server: Server, context: &Context) -> Result<(), Failure> {
@@ -14,7 +13,7 @@ pub(super) async fn run(server: Server, context: &Context) -> Result<(), Failure
         Some(client) => client,
         None => server.with_key(beside(context)?)?,
     };
-    let body: Value = client.get_json("/readyz").await.map_err(client_failure)?;
+    let body: Value = client.get_json("/readyz").await?;
     match context.format {
         Format::Json => Ok(output::json(&body)?),
         Format::Table => Ok(output::line("ready")?),
@@ -29,16 +28,5 @@ fn beside(context: &Context) -> Result<Client, Failure> {
         Some(certificate) => ("https", Trust::Exactly(certificate.clone())),
         None => ("http", Trust::Nobody),
     };
-    Client::trusting(&format!("{scheme}://{}", settings.listen.value), &trust).map_err(client_failure)
-}
-
-/// What talking to a server came to, as an exit code.
-pub(super) fn client_failure(error: client::Error) -> Failure {
-    let otherwise = if error.is_unreachable() { Exit::NotReady } else { Exit::Failed };
-    let code = error.code().and_then(Code::from_name);
-    let exit = code.map_or(otherwise, |code| refusal::exit_of(code, otherwise));
-    match code.and_then(refusal::next_step) {
-        Some(next) => Failure::text(exit, format!("{error}\n{next}")),
-        None => Failure::new(exit, error),
-    }
+    Ok(Client::trusting(&format!("{scheme}://{}", settings.listen.value), &trust)?)
 }

@@ -155,7 +155,7 @@ struct Context {
 impl Context {
     /// A client of the server at this address.
     fn client(&self, url: &str) -> Result<Client, Failure> {
-        Client::trusting(url, &self.settings.edge.trust()).map_err(health::client_failure)
+        Ok(Client::trusting(url, &self.settings.edge.trust())?)
     }
 }
 
@@ -210,6 +210,18 @@ impl From<anyhow::Error> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<crate::client::Error> for Failure {
+    fn from(error: crate::client::Error) -> Self {
+        let otherwise = if error.is_unreachable() { Exit::NotReady } else { Exit::Failed };
+        let code = error.code().and_then(crate::http::Code::from_name);
+        let exit = code.map_or(otherwise, |code| refusal::exit_of(code, otherwise));
+        match code.and_then(refusal::next_step) {
+            Some(next) => Self::text(exit, format!("{error}\n{next}")),
+            None => Self::new(exit, error),
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use stockledger_projections::Version;
 use stockledger_projections::rebuild::Replay;
 use stockledger_projections::switch::{self, IfDifferent, Target};
 
-use super::health::client_failure;
 use super::output::{self, Format, Rows, cell};
 use super::rebuild::{print_switch, version_failure};
 use super::show::{members, print_rows};
@@ -148,7 +147,7 @@ async fn switch_remote(
         Some(version) => json!({ "version": version, "accept_difference": accept_difference }),
         None => json!({ "back": true, "accept_difference": accept_difference }),
     };
-    client.post_json("/v1/projections/switch", Headers::new(), &wanted).await.map_err(client_failure)
+    Ok(client.post_json("/v1/projections/switch", Headers::new(), &wanted).await?)
 }
 
 async fn switch_local(target: Target, accept_difference: bool, context: &Context) -> Result<Value, Failure> {
@@ -163,8 +162,8 @@ async fn switch_local(target: Target, accept_difference: bool, context: &Context
 }
 
 async fn drop_remote(client: &Client, version: u32) -> Result<(), Failure> {
-    let dropped: Result<Value, _> = client.delete_json(&format!("/v1/projections/{version}")).await;
-    dropped.map(drop).map_err(client_failure)
+    let _: Value = client.delete_json(&format!("/v1/projections/{version}")).await?;
+    Ok(())
 }
 
 async fn drop_local(version: Version, context: &Context) -> Result<(), Failure> {

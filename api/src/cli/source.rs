@@ -88,7 +88,7 @@ impl Source {
     /// The body of an answer.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
         match self {
-            Self::Remote(client) => client.get_json(path).await.map_err(super::health::client_failure),
+            Self::Remote(client) => Ok(client.get_json(path).await?),
             Self::Local(router) => {
                 let request = Request::get(path)
                     .body(Body::empty())
@@ -108,8 +108,7 @@ impl Source {
                 let of_key = |key: &&IdempotencyKey| HeaderValue::try_from(key.as_str());
                 let key = key.as_ref().map(of_key).transpose().map_err(|error| failed(error.into()))?;
                 let headers = key.into_iter().map(|key| (IDEMPOTENCY_KEY, key)).collect();
-                let decided = client.send_json(method.clone(), &path, headers, body).await;
-                decided.map_err(super::health::client_failure)
+                Ok(client.send_json(method.clone(), &path, headers, body).await?)
             }
             Self::Local(router) => {
                 let request = Request::builder().method(method).uri(path);

@@ -20,7 +20,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
-use stockledger_schemas::{CommandKind, Decision, Event};
+use stockledger_schemas::{Decision, Event};
 use stockledger_writer::{CommandError, Observer, Reply};
 
 pub use self::connections::Connections;
@@ -207,8 +207,8 @@ impl Observer for Ears {
         }
     }
 
-    fn answered(&self, command: CommandKind, outcome: Result<&Reply, &CommandError>, took: Duration) {
-        let (parts, command) = (&self.0.0, command.as_str());
+    fn answered(&self, command: &'static str, outcome: Result<&Reply, &CommandError>, took: Duration) {
+        let parts = &self.0.0;
         let labels = OutcomeLabels { command, outcome: outcome_of(outcome) };
         parts.commands.get_or_create(&labels).inc();
         parts.command_duration.get_or_create(&CommandLabel { command }).observe(took.as_secs_f64());

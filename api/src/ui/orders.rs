@@ -16,7 +16,6 @@ use crate::http::order_lists::named;
 use crate::http::problem::Problem;
 use crate::http::read::Reader;
 use crate::http::segments::{Parameters, Segments};
-use crate::http::table::sums;
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
@@ -147,7 +146,7 @@ fn choices(path: &str, chosen: Option<OrderStatus>) -> Vec<Choice> {
 }
 
 fn row(order: &Order) -> OrderRow {
-    let [ordered, shipped, open] = sums(order);
+    let [ordered, shipped, open] = order.totals();
     OrderRow {
         order_id: order.order_id.to_string(),
         path: site_path_of(&order.site, "orders", order.order_id.as_str()),

@@ -60,6 +60,10 @@ async fn make_busy(service: &Service) -> String {
     service.post_as("k", "/v1/sites/uk/orders", order("o-1", 3)).await.expect(200);
     service.post("/v1/sites/uk/orders", order("o-2", 8)).await.expect(409);
     service.post("/v1/sites/nowhere/orders", order("o-3", 1)).await.expect(404);
+    let together = Request::post("/v1/bulk?atomic=true").header("content-type", "application/x-ndjson");
+    let hold = r#"{"command":"hold_stock","site":"uk","body":{"hold_id":"h","sku":"LAMP","quantity":1,"reason":"other"}}"#;
+    let together = together.header("idempotency-key", "together").body(Body::from(hold));
+    service.send(together.expect("a request")).await.expect(200);
     service.get("/v1/sites/uk/orders/o-1").await.expect(200);
     service.get("/no/such/path").await.expect(404);
     service.get("/metrics").await.expect(200).text
@@ -76,6 +80,7 @@ async fn what_happens_is_counted() {
         (r#"stockledger_commands_total{command="place_order",outcome="done"}"#, 2.0),
         (r#"stockledger_commands_total{command="place_order",outcome="refused"}"#, 1.0),
         (r#"stockledger_commands_total{command="place_order",outcome="unknown_site"}"#, 1.0),
+        (r#"stockledger_commands_total{command="bundle",outcome="done"}"#, 1.0),
         (r#"stockledger_command_duration_seconds_count{command="place_order"}"#, 4.0),
         ("stockledger_idempotent_replays_total", 1.0),
         ("stockledger_out_of_stock_total", 1.0),
@@ -95,8 +100,8 @@ async fn what_happens_is_counted() {
     for (name, value) in expected {
         assert_eq!(of(name), value, "{name}");
     }
-    // Site registered and opened, stock received, an order placed and one refused.
-    assert_eq!(of("stockledger_commit_batch_events_sum"), 5.0);
+    // Site registered and opened, stock received, an order placed and one refused, goods set aside.
+    assert_eq!(of("stockledger_commit_batch_events_sum"), 6.0);
     assert!(of("stockledger_commit_duration_seconds_count") >= 1.0);
     for status in service.ledger.status() {
         let partition = status.partition.0;

@@ -120,7 +120,7 @@ async fn nothing_is_sent_behind_a_failure_where_that_is_asked_for() {
     run_json(&["import", "--from", "csv", &receipts, "--data-dir", &data_dir]).await;
     let orders = [order("1", 4), order("2", 40), order("3", 5)].join("\n");
     let orders = file(directory.path(), "orders.ndjson", &orders);
-    let import = ["import", "--from", "ndjson", &orders, "--stop-at-failure", "--data-dir", &data_dir];
+    let import = ["import", "--from", "ndjson", &orders, "--stop-at-refusal", "--data-dir", &data_dir];
     let output = run(&[&import[..], &["--format", "json"]].concat()).await;
     assert_eq!(output.status.code(), Some(5));
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -32,7 +32,7 @@ pub struct Options {
     pub url: Option<Name>,
     /// Where snapshots are kept; none are made without it.
     pub snapshots: Option<PathBuf>,
-    /// Decisions between two snapshots of a partition.
+    /// Decisions between two snapshots of a partition at least; the distance grows with what a snapshot holds.
     pub snapshot_every: u64,
     /// How long a log that is shorter than a snapshot is given to come back, as after a broker's fail-over.
     pub log_shorter_patience: Duration,
@@ -438,7 +438,7 @@ impl Ledger {
 
     fn watch(&self, asked: &Asked) -> Option<Watch> {
         let observer = self.0.observer.clone()?;
-        Some(Watch::new(observer, asked.kind()))
+        Some(Watch::new(observer, asked.name()))
     }
 
     /// Stops taking commands, lets what was taken be decided and answered, saves snapshots and ends.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockledger_schemas::{CommandKind, Decision};
+use stockledger_schemas::Decision;
 use tokio::time::Instant;
 
 use crate::ledger::PendingReply;
@@ -18,20 +18,21 @@ pub trait Observer: Debug + Send + Sync {
     /// A decision of this writer is certain.
     fn confirmed(&self, decision: &Decision);
 
-    /// A command is answered, so long after it came. Not called for one whose caller went away before.
-    fn answered(&self, command: CommandKind, outcome: Result<&Reply, &CommandError>, took: Duration);
+    /// What this name says, the kind of a command or `bundle`, is answered, so long after it came. Not called for one whose
+    /// caller went away before.
+    fn answered(&self, command: &'static str, outcome: Result<&Reply, &CommandError>, took: Duration);
 }
 
 /// What becomes of one command, to be told.
 #[derive(Debug)]
 pub(crate) struct Watch {
     observer: Arc<dyn Observer>,
-    command: CommandKind,
+    command: &'static str,
     came: Instant,
 }
 
 impl Watch {
-    pub(crate) fn new(observer: Arc<dyn Observer>, command: CommandKind) -> Self {
+    pub(crate) fn new(observer: Arc<dyn Observer>, command: &'static str) -> Self {
         Self { observer, command, came: Instant::now() }
     }
 

@@ -9,7 +9,6 @@ use tokio::process::{Child, Command};
 
 use super::load::SKUS;
 use super::place::Place;
-use crate::cli::health::client_failure;
 use crate::cli::{Exit, Failure};
 use crate::client::Client;
 
@@ -48,7 +47,7 @@ impl Server {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        let client = Client::new(&format!("http://{address}")).map_err(client_failure)?;
+        let client = Client::new(&format!("http://{address}"))?;
         let server = Self { address, client, child };
         server.until_ready().await?;
         server.stock_up().await?;
@@ -63,7 +62,7 @@ impl Server {
     pub(super) async fn until_level(&self) -> Result<Duration, Failure> {
         let began = Instant::now();
         while began.elapsed() < LEVEL_WITHIN {
-            let projections = self.client.get_json("/v1/projections").await.map_err(client_failure)?;
+            let projections = self.client.get_json("/v1/projections").await?;
             if lag(&projections) == Some(0) {
                 return Ok(began.elapsed());
             }
@@ -99,7 +98,7 @@ impl Server {
         loop {
             match self.client.get_json::<Value>("/readyz").await {
                 Ok(_) => return Ok(()),
-                Err(error) if began.elapsed() > STARTS_WITHIN => return Err(client_failure(error)),
+                Err(error) if began.elapsed() > STARTS_WITHIN => return Err(error.into()),
                 Err(_) => tokio::time::sleep(POLL).await,
             }
         }
@@ -107,13 +106,13 @@ impl Server {
 
     async fn stock_up(&self) -> Result<(), Failure> {
         let site = json!({ "name": "Bench" });
-        self.client.put_json::<Value>("/v1/sites/bench", &site).await.map_err(client_failure)?;
+        self.client.put_json::<Value>("/v1/sites/bench", &site).await?;
         let lines: Vec<Value> =
             (0..SKUS).map(|sku| json!({ "sku": format!("SKU-{sku}"), "quantity": OPENING })).collect();
         let receipt = json!({ "reason": "opening_balance", "lines": lines });
         let key = (HeaderName::from_static("idempotency-key"), HeaderValue::from_static("opening"));
         let path = "/v1/sites/bench/receipts";
-        self.client.post_json::<Value>(path, vec![key], &receipt).await.map_err(client_failure)?;
+        self.client.post_json::<Value>(path, vec![key], &receipt).await?;
         Ok(())
     }
 }

@@ -29,12 +29,12 @@ pub(super) struct Lines {
     report: Option<PathBuf>,
     /// Send no command behind one that is refused; slower, because they go one by one
     #[arg(long)]
-    stop_at_failure: bool,
+    stop_at_refusal: bool,
 }
 
 impl Lines {
     pub(super) const fn is_any_given(&self) -> bool {
-        self.dry_run || self.report.is_some() || self.stop_at_failure
+        self.dry_run || self.report.is_some() || self.stop_at_refusal
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn run(
     let report = report.map_err(failure)?;
     let opening = tokio::task::spawn_blocking(move || Input::open(&file, form));
     let input = opening.await.map_err(anyhow::Error::from)?.map_err(failure)?;
-    let options = Options { dry_run: args.dry_run, stop_at_failure: args.stop_at_failure };
+    let options = Options { dry_run: args.dry_run, stop_at_refusal: args.stop_at_refusal };
     let summary = match server.client(context)? {
         Some(client) => with_progress(input, options, Door::Server(client), report).await?,
         None => {

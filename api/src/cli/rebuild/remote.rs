@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::Switch;
 use super::progress::{Filled, Reporter};
-use crate::cli::health::client_failure;
 use crate::cli::output::Format;
 use crate::cli::{Exit, Failure};
 use crate::client::{Client, Headers};
@@ -23,15 +22,12 @@ pub(super) async fn rebuild(
     format: Format,
 ) -> Result<Value, Failure> {
     let wanted = json!({ "switch": switch.word(), "workers": workers });
-    let _: Value = client
-        .post_json("/v1/projections/rebuilds", Headers::new(), &wanted)
-        .await
-        .map_err(client_failure)?;
+    let _: Value = client.post_json("/v1/projections/rebuilds", Headers::new(), &wanted).await?;
     let reporter = Reporter::new(format);
     let mut looks = 0;
     while looks < LOOKS_MAX {
         tokio::time::sleep(LOOK_EVERY).await;
-        let seen: Value = client.get_json("/v1/projections").await.map_err(client_failure)?;
+        let seen: Value = client.get_json("/v1/projections").await?;
         if let Some(outcome) = seen.get("last_rebuild").filter(|outcome| outcome.is_object()) {
             reporter.done();
             return finished(outcome);

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 
 use super::blocks::{Block, Blocks};
 use super::{Args, Printer, stopped};
-use crate::cli::health::client_failure;
 use crate::cli::{Exit, Failure, output};
 use crate::client::{Client, Error, Headers};
 use crate::feed;
@@ -36,7 +35,7 @@ struct Page {
 async fn pages(args: &Args, client: &Client, printer: &mut Printer) -> Result<(), Failure> {
     let mut path = format!("/v1/events?limit={PAGE}{}", args.query());
     while !printer.is_done() {
-        let page: Page = client.get_json(&path).await.map_err(client_failure)?;
+        let page: Page = client.get_json(&path).await?;
         for decision in &page.data {
             printer.print(decision.get().as_bytes())?;
         }
@@ -63,7 +62,7 @@ async fn follow(args: &Args, client: &Client, printer: &mut Printer) -> Result<(
             Err(Trouble::Server(error)) if following.is_begun && error.is_unreachable() => {
                 output::say(format!("{error}; trying again"));
             }
-            Err(Trouble::Server(error)) => return Err(client_failure(error)),
+            Err(Trouble::Server(error)) => return Err(error.into()),
             Err(Trouble::Ours(failure)) => return Err(failure),
         }
         tokio::time::sleep(RETRY_AFTER).await;

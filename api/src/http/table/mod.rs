@@ -5,8 +5,6 @@ mod rows;
 use axum::http::HeaderValue;
 use serde::Serialize;
 
-pub(super) use self::rows::sums;
-
 use crate::text::cell_of_text;
 
 /// What CSV is sent as.

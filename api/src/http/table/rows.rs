@@ -3,7 +3,6 @@
 use stockledger_projections::views::{
     Item, Movement, Order, OrderLine, Site, StockLevel, TrailLine, TrailStep,
 };
-use stockledger_schemas::OrderStatus;
 
 use super::{Cell, Row};
 use crate::keys::Listed;
@@ -98,7 +97,7 @@ impl Row for Order {
         let mut cells = vec![Cell::text(&self.site), Cell::text(&self.order_id), Cell::plain(self.status)];
         cells.extend([Cell::maybe(self.customer.as_ref()), Cell::maybe(self.currency.as_ref())]);
         cells.push(Cell::plain(self.lines.len()));
-        cells.extend(sums(self).map(Cell::plain));
+        cells.extend(self.totals().map(Cell::plain));
         cells.extend([self.placed_at, self.occurred_at].map(Cell::plain));
         cells.push(Cell::plain(self.position));
         cells
@@ -197,12 +196,4 @@ impl Row for Listed {
 
 fn joined<T: ToString>(values: &[T]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
-/// What was ordered, what has left, and what is still to leave, all lines together.
-pub(in crate::http) fn sums(order: &Order) -> [i64; 3] {
-    let sum = |number: fn(&OrderLine) -> i64| order.lines.iter().map(number).fold(0, i64::saturating_add);
-    let is_refused = order.status == OrderStatus::Refused;
-    let open = if is_refused { 0 } else { sum(|line| line.ordered - line.shipped - line.cancelled) };
-    [sum(|line| line.ordered), sum(|line| line.shipped), open]
 }

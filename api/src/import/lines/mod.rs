@@ -44,7 +44,7 @@ pub struct Options {
     /// Ask what would come of each of them by itself, and write nothing.
     pub dry_run: bool,
     /// Send none behind one that is refused. They go one by one then, which takes its time.
-    pub stop_at_failure: bool,
+    pub stop_at_refusal: bool,
 }
 
 /// How far an import is.

@@ -53,7 +53,7 @@ impl Sender<'_> {
     pub(super) async fn carry_out(mut self, input: Arc<Input>, hash: Hash) -> Result<Summary, Error> {
         self.report.summary =
             Summary { commands: self.total, dry_run: self.options.dry_run, ..Summary::default() };
-        let commands_max = if self.options.stop_at_failure { 1 } else { CHUNK_COMMANDS_MAX };
+        let commands_max = if self.options.stop_at_refusal { 1 } else { CHUNK_COMMANDS_MAX };
         let (chunks_tx, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
         let reading =
             tokio::task::spawn_blocking(move || read_ahead(&input, &hash, commands_max, &chunks_tx));
@@ -123,7 +123,7 @@ impl Sender<'_> {
     fn note(&mut self, begins: &[(u64, usize)], answers: &[Answer]) -> Result<bool, Error> {
         for ((line, _), answer) in begins.iter().zip(answers) {
             let is_done = self.report.answered(*line, answer)?;
-            if !is_done && self.options.stop_at_failure {
+            if !is_done && self.options.stop_at_refusal {
                 self.report.summary.stopped_at = Some(*line);
                 return Ok(false);
             }

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use stockledger_domain::{Bundle, Checked};
-use stockledger_schemas::{
-    Actor, CommandKind, Context, Hash, Level, Order, OrderId, Request, Scope, SiteId, Sku,
-};
+use stockledger_schemas::{Actor, Context, Hash, Level, Order, OrderId, Request, Scope, SiteId, Sku};
 use tokio::sync::oneshot;
 
 use crate::partition::index::{ShortHash, key_hash};
@@ -63,11 +61,11 @@ impl Asked {
         }
     }
 
-    /// What it is counted as: a bundle as its first command.
-    pub(crate) fn kind(&self) -> CommandKind {
+    /// What it is counted as.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::One(command) => command.command().kind(),
-            Self::Bundle(bundle) => bundle.first().command().kind(),
+            Self::One(command) => command.command().kind().as_str(),
+            Self::Bundle(_) => "bundle",
         }
     }
 
