@@ -42,7 +42,9 @@ pub(super) enum Stock {
     /// Receive goods at a site
     #[command(after_help = "Examples:
   stockledger stock receive uk LAMP=10 CHAIR=4 --reason purchase
-  stockledger stock receive uk --file delivery.csv --note 'from the harbour'     (columns sku, quantity)")]
+  stockledger stock receive uk --file delivery.csv --note 'from the harbour'
+
+Columns of the file: sku, quantity.")]
     Receive {
         /// The site
         site: String,
@@ -54,7 +56,9 @@ pub(super) enum Stock {
     /// Correct what is on hand by a difference
     #[command(after_help = "Examples:
   stockledger stock adjust uk LAMP=-2 --reason damaged
-  stockledger stock adjust uk --file found.csv --reason found     (columns sku, delta, expected_on_hand)")]
+  stockledger stock adjust uk --file found.csv --reason found
+
+Columns of the file: sku, delta, expected_on_hand.")]
     Adjust {
         /// The site
         site: String,
@@ -66,7 +70,9 @@ pub(super) enum Stock {
     /// Say what was counted; the difference is booked
     #[command(after_help = "Examples:
   stockledger stock count uk LAMP=7
-  stockledger stock count uk --file shelf.csv --reason cycle_count     (columns sku, counted, at_position, expected_on_hand)")]
+  stockledger stock count uk --file shelf.csv --reason cycle_count
+
+Columns of the file: sku, counted, at_position, expected_on_hand.")]
     Count {
         /// The site
         site: String,
@@ -110,7 +116,9 @@ pub(super) enum Order {
     /// Place an order: all of it is promised, or nothing
     #[command(after_help = "Examples:
   stockledger order place uk o-1001 LAMP=2 CHAIR=1 --customer c-7
-  stockledger order place uk o-1002 --file order.csv --currency GBP     (columns sku, quantity, unit_price_minor)")]
+  stockledger order place uk o-1002 --file order.csv --currency GBP
+
+Columns of the file: sku, quantity, unit_price_minor.")]
     Place {
         /// The site
         site: String,

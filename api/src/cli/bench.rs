@@ -39,30 +39,30 @@ pub(super) enum Bench {
     /// Three-line orders over HTTP in a closed loop, and what the log alone can do
     #[command(after_help = "Example: stockledger bench orders --seconds 10
 
-The server is a process of its own, with log and read tables of its own beside those that the settings name; they are
-removed afterwards. Load and server share the machine. The log alone takes records of orders that were placed before.
+The server is a process of its own, with log and read tables of its own beside those that the settings name; they are \
+removed afterwards. Load and server share the machine. The log alone takes records of orders that were placed before. \
 Latencies are from sending a request to having its answer; every order is durable before it is answered.")]
     Orders(Orders),
     /// One request of very many lines to bulk, and the memory that it takes
     #[command(after_help = "Example: stockledger bench bulk --lines 1000000
 
-The server is a process of its own, as with `bench orders`. Each line is a receipt of one SKU under a key of its own; every
-one is durable before it is answered. Memory is that of the server before and at most: the keys, which it keeps for ever,
+The server is a process of its own, as with `bench orders`. Each line is a receipt of one SKU under a key of its own; every \
+one is durable before it is answered. Memory is that of the server before and at most: the keys, which it keeps for ever, \
 take about 28 bytes each of it.")]
     Bulk(bulk::Args),
     /// A ledger as warehouses might have made it, of any size, the same for the same seed
     #[command(after_help = "Example: stockledger bench generate --events 10000000 --seed 1 --data-dir big
 
-Writes into the log that the settings name, which must be new. First the items are registered and the sites opened and
-stocked, which takes about as many events as there are items at all sites. Then come orders of so many lines, shipped,
-partly shipped, cancelled, returned or refused; deliveries, counts, adjustments and holds; some facts are late. Times begin
+Writes into the log that the settings name, which must be new. First the items are registered and the sites opened and \
+stocked, which takes about as many events as there are items at all sites. Then come orders of so many lines, shipped, \
+partly shipped, cancelled, returned or refused; deliveries, counts, adjustments and holds; some facts are late. Times begin \
 with the year 2024 and go on for about a year. The same options with as many partitions make the same records, byte for byte.")]
     Generate(generate::Args),
     /// The steps of the first accepted orders of the log as JSON lines, for other software to replay
     #[command(
         after_help = "Example: stockledger bench order-steps --count 5000 --out orders.ndjson --data-dir big
 
-A line has the members site, order_id, type (placed, shipped, cancelled or returned) and lines, each with sku and quantity;
+A line has the members site, order_id, type (placed, shipped, cancelled or returned) and lines, each with sku and quantity; \
 all lines of an order stand in the order in which they happened."
     )]
     OrderSteps(order_steps::Args),
@@ -70,7 +70,7 @@ all lines of an order stand in the order in which they happened."
     #[command(after_help = "Example: stockledger bench generate --events 10000000 --data-dir big
          stockledger bench replay --data-dir big --projections mysql://me@127.0.0.1:3306/ledger
 
-The log that the settings name is read. Tables are made in a place of their own beside those that the settings name and are
+The log that the settings name is read. Tables are made in a place of their own beside those that the settings name and are \
 removed afterwards. History is written twice from memory and twice from the log, in turn.")]
     Replay(replay::Args),
     /// Stock levels as of random instants, and as they are
@@ -81,13 +81,13 @@ The tables that the settings name are asked, as they are and without HTTP; nothi
     /// Three times as many orders as can be done, for long
     #[command(after_help = "Example: stockledger bench overload --seconds 60
 
-First the peak is measured: a closed loop of so many connections. Then a new server is offered three times as many orders, at
+First the peak is measured: a closed loop of so many connections. Then a new server is offered three times as many orders, at \
 times of their own. An order waits up to a second for one of the connections. Load and server share the machine.")]
     Overload(overload::Args),
     /// Hundreds of slow clients beside some that are not
     #[command(after_help = "Example: stockledger bench slow-clients --clients 500
 
-A quarter each sends a head byte by byte, a body byte by byte, nothing after a first request, and requests of which it never
+A quarter each sends a head byte by byte, a body byte by byte, nothing after a first request, and requests of which it never \
 reads the answers.")]
     SlowClients(slow_clients::Args),
     /// A thousand streams of all events beside those who place the orders

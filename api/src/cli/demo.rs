@@ -30,7 +30,7 @@ const OPENING_STOCK: &str = "90%";
   stockledger demo
   stockledger demo --exit --data-dir ./demo-data
 
-The data lives in a temporary directory that is removed at the end, unless --data-dir names one to keep. Other settings
+The data lives in a temporary directory that is removed at the end, unless --data-dir names one to keep. Other settings \
 of where data lives are not used: the demo never touches a ledger that somebody runs.")]
 pub(super) struct Args {
     /// Stop after the summary instead of serving

@@ -30,8 +30,8 @@ enum Form {
   stockledger export --to /backup/ledger
   stockledger export --to ./readable --as csv
 
-A second export into the same directory adds what is new; one that was interrupted goes on. Keep a copy of manifest.json
-apart from log and archive: it vouches for both (`stockledger verify --manifest FILE`). The form of a readable twin is named
+A second export into the same directory adds what is new; one that was interrupted goes on. Keep a copy of manifest.json \
+apart from log and archive: it vouches for both (`stockledger verify --manifest FILE`). The form of a readable twin is named \
 with --as, since --format says how this command prints what it did.")]
 pub(super) struct Args {
     /// The directory of the archive; it is made if it is not there

@@ -39,8 +39,8 @@ pub(super) enum From {
   zcat commands.ndjson.gz | stockledger import --from ndjson -
   stockledger import --from online-retail invoices.csv.gz --opening-stock 90%
 
-The whole file is checked before the first command is sent. The same import again changes nothing, and an import that
-was interrupted goes on where it stopped. Exit code 5: some commands were refused, the others are done. The columns,
+The whole file is checked before the first command is sent. The same import again changes nothing, and an import that \
+was interrupted goes on where it stopped. Exit code 5: some commands were refused, the others are done. The columns, \
 the keys and the rules: docs/import.md.")]
 pub(super) struct Args {
     /// What the input is

@@ -28,9 +28,9 @@ pub(super) enum Keys {
   stockledger keys create --name till-3 --scope stock:read,order:place --site uk --expires-in 90d \\
       --server http://127.0.0.1:7070 --api-key-file boss.key
 
-From the first key on nobody comes in without one, so the first one must have the scope admin. Scopes: stock:read,
-stock:write, order:place, order:manage, audit:read, admin; what each allows: docs/security.md. Without --server the
-key goes into the log itself, on which no server may run.")]
+From the first key on nobody comes in without one, so the first one must have the scope admin. No \
+scope includes another; what each allows: docs/security.md. Without --server the key goes into the log itself, on which \
+no server may run.")]
     Create(Create),
     /// List all keys that were ever made
     #[command(after_help = "Examples:
@@ -56,7 +56,7 @@ pub(super) struct Create {
     /// Who acts with it, in every event; several keys may have one name
     #[arg(long)]
     name: Actor,
-    /// What it allows
+    /// What it allows: stock:read, stock:write, order:place, order:manage, audit:read, admin
     #[arg(long, value_name = "SCOPE,..", value_delimiter = ',', required = true, value_parser = scope)]
     scope: Vec<KeyScope>,
     /// Where it allows it [default: at all sites]
@@ -139,9 +139,9 @@ fn print_created(made: &Value, token: &Token, context: &Context) -> Result<(), F
     }
     output::line(token.reveal())?;
     output::say(format!(
-        "Made key {} for {}. Its token is shown this once; whoever has it is {0}.",
+        "Made key {} for {name}. Its token is shown this once; whoever has it acts as {name}.",
         token.key_id(),
-        output::cell(made.get("name")),
+        name = output::cell(made.get("name")),
     ));
     Ok(())
 }

@@ -12,6 +12,7 @@ mod directory;
 mod export;
 mod filters;
 mod health;
+mod help;
 mod import;
 mod init;
 mod keys;
@@ -43,10 +44,13 @@ use output::{Format, Rows};
 /// An event-sourced inventory ledger.
 #[derive(Debug, Parser)]
 #[command(name = "stockledger", version, propagate_version = true, arg_required_else_help = true)]
-#[command(
-    after_help = "Start with `stockledger demo`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 verification failed,
-4 not reachable or not ready, 5 refused by a business rule, 6 unsafe or mismatched set-up."
-)]
+#[command(after_help = "Examples:
+  stockledger demo
+  stockledger serve --data-dir ./my-ledger
+  stockledger order place uk o-1001 LAMP=2 --server http://127.0.0.1:7070
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 verification failed, \
+4 not reachable or not ready, 5 refused by a business rule, 6 unsafe or mismatched set-up.")]
 struct Cli {
     /// How to print data; lists have a form for spreadsheets and one for pipes, too
     #[arg(long, global = true, value_enum, default_value_t = Rows::Table)]
@@ -64,7 +68,8 @@ enum Command {
     /// Run the ledger and answer HTTP
     #[command(after_help = "Examples:
   stockledger serve --data-dir ./stockledger-data
-  stockledger serve --log kafka://kafka-1:9092,kafka-2:9092/stockledger --projections mysql://stockledger@mysql/stockledger
+  stockledger serve --log kafka://kafka-1:9092,kafka-2:9092/stockledger \\
+      --projections mysql://stockledger@mysql/stockledger
   stockledger serve --roles api,projector")]
     Serve,
     /// Make a new ledger, or check the one that is there
@@ -280,10 +285,15 @@ impl From<stockledger_audit::archive::Error> for Failure {
     }
 }
 
+/// The whole command line.
+fn program() -> clap::Command {
+    help::with_examples_first(Cli::command())
+}
+
 /// Runs the program with its arguments, the first of which is its name.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match Cli::command().try_get_matches_from(arguments) {
+    let matches = match program().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             drop(error.print());
@@ -371,11 +381,11 @@ fn start_logging() {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::program;
 
     #[test]
     fn no_command_contradicts_itself() {
-        super::Cli::command().debug_assert();
+        program().debug_assert();
     }
 
     /// The commands below one that have none below them.
@@ -390,19 +400,20 @@ mod tests {
 
     #[test]
     fn every_command_has_an_example_that_names_it() {
-        let program = super::Cli::command();
+        let program = program();
         let mut commands = Vec::new();
         leaves(&program, "stockledger", &mut commands);
         assert!(commands.len() > 40, "{}", commands.len());
         let missing: Vec<String> = commands
             .into_iter()
             .filter(|(name, command)| {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                !(help.contains("Example") && help.contains(name.as_str()))
+                let help = (*command).clone().render_long_help().to_string();
+                let examples = help.split("Usage:").next().unwrap_or_default();
+                !(examples.contains("Example") && examples.contains(name.as_str()))
             })
             .map(|(name, _)| name)
             .collect();
-        assert!(missing.is_empty(), "without an example: {missing:?}");
+        assert!(missing.is_empty(), "without an example at first: {missing:?}");
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(super) const fn next_step(code: Code) -> Option<&'static str> {
             "Look again (stockledger stock show SITE SKU), and say what is on hand now."
         }
         Code::IdempotencyKeyReused => "Leave out --idempotency-key for a new command.",
+        Code::Forbidden => {
+            "Name the file with a key that may: --api-key-file FILE. stockledger keys create makes one, with a key of scope admin."
+        }
         Code::Unauthenticated => "Name the file with your API key: --api-key-file FILE.",
         _ => return None,
     })

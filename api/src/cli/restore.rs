@@ -23,9 +23,9 @@ use crate::{data_dir, node};
   stockledger restore --from /backup/ledger --log kafka://localhost:9092/ledger
   stockledger restore --from /backup/ledger --until 2026-01-31T23:59:59Z
 
-The archive is verified before anything is written. Records keep their offsets, so positions and hashes stay what they were;
-the log that is restored into must be empty, or hold the beginning of the same archive, which an interrupted restore leaves.
-Do not serve it before this command has said that it is done. Read tables are made from the log by `stockledger serve`; give
+The archive is verified before anything is written. Records keep their offsets, so positions and hashes stay what they were; \
+the log that is restored into must be empty, or hold the beginning of the same archive, which an interrupted restore leaves. \
+Do not serve it before this command has said that it is done. Read tables are made from the log by `stockledger serve`; give \
 them an empty place too.")]
 pub(super) struct Args {
     /// The directory of the archive

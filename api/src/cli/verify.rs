@@ -31,9 +31,9 @@ use crate::storage::{self, Access};
   stockledger verify --checkpoint monday.note --key audit.pub
   stockledger verify --archive /backup/ledger
 
-With --projections, with or without an address, the log is also folded and compared with the read tables row by row, and
-their checkpoints are held against the log. A log cannot show by itself that its end was cut off or that its last records
-were changed: keep what this prints, a signed checkpoint or the manifest of an export somewhere else, and verify against it.
+With --projections, with or without an address, the log is also folded and compared with the read tables row by row, and \
+their checkpoints are held against the log. A log cannot show by itself that its end was cut off or that its last records \
+were changed: keep what this prints, a signed checkpoint or the manifest of an export somewhere else, and verify against it. \
 Exit code 3 if anything is wrong.")]
 pub(super) struct Args {
     /// Verify the archive in this directory instead of the log; needs no server and no database

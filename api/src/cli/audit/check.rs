@@ -22,7 +22,7 @@ const KEYS_BYTES_MAX: u64 = 1 << 20;
   stockledger audit check --key audit.pub proof.json
   stockledger audit check --key audit.pub --since visited-on-monday.note since.json
 
-Take the key from the people who run the ledger, not from the server that is to be checked. Several keys may be given, as
+Take the key from the people who run the ledger, not from the server that is to be checked. Several keys may be given, as \
 several files or lines of one: those of before a rotation still check what they signed. Exit code 3: not believed.")]
 pub(crate) struct Args {
     /// File with public keys, one a line

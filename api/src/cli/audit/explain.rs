@@ -14,7 +14,7 @@ use crate::text::segment;
   stockledger audit explain uk 85123A
   stockledger audit explain uk 85123A --as-of 2010-06-01T00:00:00Z
 
-The parts are sums of movements, the level is what the tables say. If they disagree, somebody changed the tables, and the
+The parts are sums of movements, the level is what the tables say. If they disagree, somebody changed the tables, and the \
 exit code is 3.")]
 pub(in crate::cli) struct Args {
     /// The site

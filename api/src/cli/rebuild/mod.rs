@@ -13,12 +13,12 @@ use super::{Context, Exit, Failure};
 use crate::text::thousands;
 
 const EXAMPLES: &str = "Examples:
-  stockledger rebuild                                    tables of the local data directory; no server may run on it
-  stockledger rebuild --server http://127.0.0.1:7070     beside a running server, which goes on answering
-  stockledger rebuild --switch manual                    then look, and `stockledger projections switch 2`
+  stockledger rebuild
+  stockledger rebuild --server http://127.0.0.1:7070
+  stockledger rebuild --switch manual && stockledger projections switch 2
 
-The version before is kept and followed, so that `stockledger projections switch --back` takes no time;
-`stockledger projections drop N` removes it. A rebuild that was stopped goes on where it stopped.";
+Without --server no server may run on the data directory; with it, the server goes on answering. The version before is kept \
+and followed, so that `stockledger projections switch --back` takes no time; `stockledger projections drop N` removes it. A rebuild that was stopped goes on where it stopped.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
