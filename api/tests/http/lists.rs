@@ -44,6 +44,40 @@ async fn a_page_of_long_orders_ends_early_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_page_of_long_steps_ends_early_and_goes_on() {
+    const LINES: usize = 2_000;
+    const SHIPMENTS: usize = 12;
+    let service = Service::start().await;
+    let lines = |quantity: usize| -> Vec<Value> {
+        (0..LINES).map(|number| json!({ "sku": format!("S-{number}"), "quantity": quantity })).collect()
+    };
+    let order = json!({ "order_id": "long", "lines": lines(SHIPMENTS) }).to_string();
+    service.post("/v1/sites/uk/orders", order.clone()).await.expect(409);
+    let goods = json!({ "lines": lines(SHIPMENTS) });
+    service.post("/v1/sites/uk/receipts", goods.to_string()).await.expect(201);
+    service.post("/v1/sites/uk/orders", order).await.expect(201);
+    for _ in 0..SHIPMENTS {
+        let shipped = json!({ "lines": lines(1) });
+        service.post("/v1/sites/uk/orders/long/shipments", shipped.to_string()).await.expect(201);
+    }
+    let (mut path, mut steps, mut pages) =
+        ("/v1/sites/uk/orders/long/trail?limit=500".to_owned(), Vec::new(), 0);
+    loop {
+        let page = service.get(&path).await.expect(200).json;
+        let data = page["data"].as_array().unwrap();
+        let of_page: usize = data.iter().map(|step| step["lines"].as_array().unwrap().len()).sum();
+        assert!(of_page <= 20_000, "a page of {of_page} lines");
+        steps.extend(data.iter().map(|step| (step["type"].clone(), step["lines"].as_array().unwrap().len())));
+        pages += 1;
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/v1/sites/uk/orders/long/trail?limit=500&cursor={cursor}");
+    }
+    let types = ["out_of_stock", "order_placed"].into_iter().chain(["order_shipped"; SHIPMENTS]);
+    let expected: Vec<(Value, usize)> = types.map(|name| (json!(name), LINES)).collect();
+    assert_eq!((steps, pages), (expected, 2));
+}
+
+#[tokio::test]
 async fn pages_neither_skip_nor_repeat_while_others_write() {
     let service = Service::start().await;
     service.receive("A", 1_000).await;

@@ -25,15 +25,16 @@ pub(super) const TRAIL_PAGE: &str = "\
     FROM (SELECT site, seq FROM {trail} WHERE site = ? AND order_id = ? AND seq > ? ORDER BY seq LIMIT ?) k \
     JOIN {trail} t ON t.site = k.site AND t.seq = k.seq ORDER BY t.seq";
 
-/// What the steps of an order moved, of those after one up to another, and not what was done together with them. The limit is there for databases that would merge
-/// the inner query into the outer one and then begin with the movements.
+/// What the steps of an order moved, of those after one up to another, and not what was done together with them. The inner
+/// limit is there for databases that would merge the inner query into the outer one and then begin with the movements.
 pub(super) const TRAIL_LINES: &str = "\
     SELECT m.seq, m.sku, m.d_on_hand, m.d_reserved, m.d_held, m.on_hand, m.reserved, m.held \
     FROM (SELECT site, seq FROM {trail} WHERE site = ? AND order_id = ? AND seq > ? AND seq <= ? \
     ORDER BY seq LIMIT 1000000) k \
     JOIN {movements} m ON m.site = k.site AND m.seq = k.seq WHERE m.order_id = ? ORDER BY m.seq, m.line";
 
-/// Lines of the orders of one page, one order more or less: a page of many long orders ends early, and has a next one.
+/// Lines of the orders or steps of one page, one order or step more or less: a page of many long ones ends early, and has a
+/// next one.
 const PAGE_LINES_MAX: usize = 20_000;
 
 /// Orders that are looked at for one page, where no index knows which of them are asked for.
@@ -179,7 +180,7 @@ impl Queries {
     }
 
     /// Everything that was decided about an order, oldest first, beginning after a sequence number. Empty if nothing ever
-    /// was.
+    /// was. A page of steps with very many lines ends early.
     ///
     /// # Errors
     /// As [`Queries::site`].
@@ -208,10 +209,11 @@ impl Queries {
                 .for_each(|step| step.causation = Some(placed));
         }
         if let Some(last) = page.data.last().map(|step| step.position.seq) {
-            let mut lines = moved_lines(&mut moment, known, order_id, (from, last)).await?;
+            let (mut lines, whole_before) = moved_lines(&mut moment, known, order_id, (from, last)).await?;
             for step in &mut page.data {
                 step.lines.extend(lines.remove(&step.position.seq).unwrap_or_default());
             }
+            end_early(&mut page, whole_before);
         }
         Ok(moment.answer(page))
     }
@@ -312,22 +314,47 @@ fn add_detail(step: &mut TrailStep, detail: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the decisions about an order moved, by decision, for those after `from` up to `to`.
+/// Ends a page of steps where it has enough lines, and in front of the first step of which some are missing.
+fn end_early(page: &mut Page<TrailStep, u64>, whole_before: u64) {
+    let mut lines = 0;
+    let fits = |step: &&TrailStep| {
+        let fits = lines < PAGE_LINES_MAX && step.position.seq < whole_before;
+        lines += step.lines.len();
+        fits
+    };
+    let fitting = page.data.iter().take_while(fits).count();
+    if fitting < page.data.len() {
+        page.data.truncate(fitting);
+        page.next = page.data.last().map(|step| step.position.seq);
+    }
+}
+
+/// What the decisions about an order moved, by decision, for those after `from` up to `to`; and the decision before which
+/// none is missing, because as many were read as one page may have.
 async fn moved_lines(
     moment: &mut Moment,
     known: &KnownSite,
     order_id: &OrderId,
     (from, to): (u64, u64),
-) -> Result<HashMap<u64, Vec<TrailLine>>> {
-    let parameters =
-        vec![(&known.site).into(), order_id.into(), Value::from(from), Value::from(to), order_id.into()];
-    let mut lines: HashMap<u64, Vec<TrailLine>> = HashMap::new();
-    for mut fields in moment.select(TRAIL_LINES, parameters).await? {
+) -> Result<(HashMap<u64, Vec<TrailLine>>, u64)> {
+    let parameters = vec![
+        (&known.site).into(),
+        order_id.into(),
+        Value::from(from),
+        Value::from(to),
+        order_id.into(),
+        Value::from(PAGE_LINES_MAX as u64),
+    ];
+    let rows = moment.select(&format!("{TRAIL_LINES} LIMIT ?"), parameters).await?;
+    let is_whole = rows.len() < PAGE_LINES_MAX;
+    let (mut lines, mut last): (HashMap<u64, Vec<TrailLine>>, u64) = (HashMap::new(), from);
+    for mut fields in rows {
         let seq = fields.number()?;
+        last = seq;
         let sku = fields.text()?;
         let (delta, after) = changes(&mut fields)?;
         let quantity = delta.on_hand.abs().max(delta.reserved.abs()).max(delta.held.abs());
         lines.entry(seq).or_default().push(TrailLine::Moved { sku, quantity, delta, after });
     }
-    Ok(lines)
+    Ok((lines, if is_whole { u64::MAX } else { last }))
 }
