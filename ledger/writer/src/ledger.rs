@@ -1,14 +1,11 @@
 //! The ledger as its callers see it: one writer per partition, and the way to the right one.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use stockledger_domain::command::{Bundle, Checked, Command};
 use stockledger_log::Log;
-use stockledger_schemas::headers::Detail;
-use stockledger_schemas::{Actor, IdempotencyKey, Name, PartitionId, Request, Scope, SiteId};
+use stockledger_schemas::{Actor, IdempotencyKey, PartitionId, Request, Scope, SiteId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,76 +13,14 @@ use tokio_util::sync::CancellationToken;
 use crate::environment::Environment;
 use crate::genesis;
 use crate::observer::{Observer, Watch};
+use crate::options::Options;
 use crate::partition::intake::Key;
 use crate::partition::places::{PLACES_MAX, Place, Places};
 use crate::partition::status::{PartitionStatus, StatusSender, WriterState};
 use crate::partition::under_way::UnderWay;
 use crate::partition::{Asked, OpenError, Pending, Setup, Work, Writer};
 use crate::reply::{CommandError, Outcome, Reply, Ticket};
-
-/// How a ledger is written. There is no default for who we are; the rest has safe defaults in [`Options::new`].
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Who writes, for people who read claims.
-    pub node: Name,
-    /// Where this node answers HTTP.
-    pub url: Option<Name>,
-    /// Where snapshots are kept; none are made without it.
-    pub snapshots: Option<PathBuf>,
-    /// Decisions between two snapshots of a partition at least; the distance grows with what a snapshot holds.
-    pub snapshot_every: u64,
-    /// How long a log that is shorter than a snapshot is given to come back, as after a broker's fail-over.
-    pub log_shorter_patience: Duration,
-    /// How long a caller waits for an outcome before it is told that it is not known, or that nothing was done.
-    pub answer_within: Duration,
-    /// How long a command may have to wait for those before it. One that would wait longer, by what was done lately, is
-    /// refused at once: by the time of its answer its caller may have gone.
-    pub queue_within: Duration,
-    /// Silence of the log after which commands are refused at once, so that nobody waits for what may take long.
-    pub stall_after: Duration,
-    /// Silence of the log after which the outcome of an append is unknown.
-    pub append_patience: Duration,
-    /// How long a claim may take to come back before another one is made.
-    pub claim_patience: Duration,
-    /// How long one read waits for records.
-    pub read_patience: Duration,
-    /// About how long to wait before claiming a partition again that another node took.
-    pub claim_again_after: Duration,
-    /// About how long to wait before trying a log again that does not answer.
-    pub log_retry_after: Duration,
-    /// Whether to read back everything that the log acknowledged. Costs a second reading of every record; right for a log
-    /// in other machines, needless for a file of our own.
-    pub verify_tail: bool,
-    /// How much records say about themselves beside their bytes, where the log keeps that.
-    pub headers: Detail,
-    /// Who hears what the writers do; nobody, if absent.
-    pub observer: Option<Arc<dyn Observer>>,
-}
-
-impl Options {
-    /// The options of a node of this name.
-    #[must_use]
-    pub const fn new(node: Name) -> Self {
-        Self {
-            node,
-            url: None,
-            snapshots: None,
-            snapshot_every: 100_000,
-            log_shorter_patience: Duration::from_secs(30),
-            answer_within: Duration::from_secs(10),
-            queue_within: Duration::from_secs(2),
-            stall_after: Duration::from_secs(1),
-            append_patience: Duration::from_secs(15),
-            claim_patience: Duration::from_secs(15),
-            read_patience: Duration::from_millis(200),
-            claim_again_after: Duration::from_secs(2),
-            log_retry_after: Duration::from_millis(500),
-            verify_tail: false,
-            headers: Detail::Minimal,
-            observer: None,
-        }
-    }
-}
+use crate::routes::Routes;
 
 /// What is wanted of a command: [`Work::Command`] or [`Work::DryRun`].
 type Purpose = fn(Asked) -> Work;
@@ -94,56 +29,6 @@ type Purpose = fn(Asked) -> Work;
 const OPENED_BY: &str = "stockledger";
 /// How long to wait before trying again to open a site whose partition does not take commands.
 const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(200);
-
-/// Which partition each site lives on. A site never moves, so an entry is right for ever.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Routes(Arc<SharedRoutes>);
-
-#[derive(Debug, Default)]
-struct SharedRoutes {
-    table: RwLock<RouteTable>,
-    changed: watch::Sender<()>,
-}
-
-#[derive(Debug, Default)]
-struct RouteTable {
-    open: HashMap<SiteId, PartitionId>,
-    /// Known to the directory; its own partition may not have opened it yet.
-    registered: HashMap<SiteId, PartitionId>,
-}
-
-impl Routes {
-    /// The site takes commands on this partition.
-    pub(crate) fn add_open(&self, site: SiteId, partition: PartitionId) {
-        self.change(|table| table.open.insert(site, partition));
-    }
-
-    /// The directory has given the site to this partition.
-    pub(crate) fn add_registered(&self, site: SiteId, partition: PartitionId) {
-        self.change(|table| table.registered.insert(site, partition));
-    }
-
-    fn change(&self, change: impl FnOnce(&mut RouteTable) -> Option<PartitionId>) {
-        change(&mut self.0.table.write().unwrap_or_else(PoisonError::into_inner));
-        self.0.changed.send_replace(());
-    }
-
-    fn changes(&self) -> watch::Receiver<()> {
-        self.0.changed.subscribe()
-    }
-
-    fn find(&self, site: &SiteId) -> Option<PartitionId> {
-        self.0.table.read().unwrap_or_else(PoisonError::into_inner).open.get(site).copied()
-    }
-
-    fn registered_not_open(&self) -> Vec<(SiteId, PartitionId)> {
-        let table = self.0.table.read().unwrap_or_else(PoisonError::into_inner);
-        let not_open = table.registered.iter().filter(|(site, _)| !table.open.contains_key(*site));
-        let mut not_open: Vec<_> = not_open.map(|(site, partition)| (site.clone(), *partition)).collect();
-        not_open.sort_unstable();
-        not_open
-    }
-}
 
 /// A cheap handle to the writers of this node. Dropping all handles does not stop them; [`Ledger::stop`] does.
 #[derive(Debug, Clone)]

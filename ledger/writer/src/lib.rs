@@ -15,13 +15,16 @@ pub mod environment;
 pub mod genesis;
 pub mod ledger;
 pub mod observer;
+mod options;
 mod partition;
 pub mod reply;
+mod routes;
 pub mod snapshot;
 
 pub use environment::{Environment, SystemEnvironment};
-pub use ledger::{Ledger, Options, PendingReply};
+pub use ledger::{Ledger, PendingReply};
 pub use observer::Observer;
+pub use options::Options;
 pub use partition::OpenError;
 pub use partition::status::{PartitionStatus, WriterState};
 pub use reply::{CommandError, Reply};

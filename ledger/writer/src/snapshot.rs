@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::catch_up::end_of;
 use crate::environment::Environment;
-use crate::ledger::Options;
+use crate::options::Options;
 use crate::partition::{Confirmed, OffsetIndex};
 
 /// Why a sound snapshot does not fit the log.

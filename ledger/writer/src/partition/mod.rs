@@ -37,8 +37,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 use crate::genesis;
-use crate::ledger::{Options, Routes};
+use crate::options::Options;
 use crate::reply::{CommandError, Outcome};
+use crate::routes::Routes;
 use crate::snapshot::Snapshots;
 use claim::ClaimBack;
 pub(crate) use confirmed::Confirmed;
