@@ -28,7 +28,8 @@ RUN groupadd --gid 10001 stockledger \
     && useradd --uid 10001 --gid stockledger --no-create-home --home-dir /data --shell /usr/sbin/nologin stockledger \
     && install --directory --owner=stockledger --group=stockledger /data /keys
 COPY --from=build /out/stockledger /usr/local/bin/stockledger
-ENV STOCKLEDGER_DATA_DIR=/data
+# `verify --projections` folds the log into temporary tables, as large as those in use: they go to the volume too.
+ENV STOCKLEDGER_DATA_DIR=/data TMPDIR=/data
 USER stockledger
 WORKDIR /data
 VOLUME /data
