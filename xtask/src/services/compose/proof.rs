@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use super::super::tools::succeed;
 use super::callers::Caller;
@@ -71,21 +72,21 @@ fn go_on(stack: &Stack<'_>, caller: &mut Caller, occasion: &str) -> Result<()> {
 /// Fails unless Prometheus hears from the ledger and has gone through every alarm.
 fn check_prometheus(url: &str) -> Result<()> {
     let client = Client::new(PROMETHEUS_TIME_MAX);
-    let ask = |path: &str| {
-        let answer = client.get(&format!("{url}/api/v1/{path}"), &[]);
-        Ok::<_, anyhow::Error>(answer.map_err(|error| anyhow!("asking Prometheus: {error:?}"))?.body)
+    let lists = || {
+        let ask = |path: &str| client.get(&format!("{url}/api/v1/{path}"), &[]).map(|answer| answer.body);
+        let (targets, rules) = (ask("targets?state=active").ok()?, ask("rules").ok()?);
+        Some((targets["data"]["activeTargets"].clone(), rules["data"]["groups"][0]["rules"].clone()))
     };
-    let all_are = |list: &serde_json::Value, health: &str| {
-        list.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(|one| one["health"] == health))
-    };
-    let hears = || {
-        let (targets, rules) = (ask("targets?state=active")?, ask("rules")?);
-        let targets = &targets["data"]["activeTargets"];
-        Ok::<_, anyhow::Error>(all_are(targets, "up") && all_are(&rules["data"]["groups"][0]["rules"], "ok"))
-    };
+    let is_well = || lists().is_some_and(|(targets, rules)| all_are(&targets, "up") && all_are(&rules, "ok"));
     ensure!(
-        wait::until(PROMETHEUS_TIME_MAX, || hears().unwrap_or_default()),
-        "Prometheus does not hear from the ledger, or cannot read the alarms"
+        wait::until(PROMETHEUS_TIME_MAX, is_well),
+        "Prometheus does not hear from the ledger, or cannot go through the alarms: {:?}",
+        lists()
     );
     Ok(())
+}
+
+/// Whether Prometheus has something in a list, and calls all of it that.
+fn all_are(list: &Value, health: &str) -> bool {
+    list.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(|one| one["health"] == health))
 }
