@@ -1,6 +1,10 @@
 # The image of the one program. Build it with BuildKit, the default of Docker since 23:
 #
 #   docker build --tag stockledger .
+#   docker run --publish 127.0.0.1:7070:7070 --volume stockledger:/data stockledger serve --listen 0.0.0.0:7070 --insecure
+#
+# Without arguments it serves inside the container only: what others can reach wants TLS, or `--insecure` and a reason. Here the
+# published address is the one of this machine. A directory instead of a volume must belong to 10001:10001.
 #
 # A build goes on where the last one stopped: registry and target directory are caches. `--build-arg PROFILE=release`
 # is much quicker to build and a little slower to run.
@@ -24,12 +28,14 @@ RUN groupadd --gid 10001 stockledger \
     && useradd --uid 10001 --gid stockledger --no-create-home --home-dir /data --shell /usr/sbin/nologin stockledger \
     && install --directory --owner=stockledger --group=stockledger /data /keys
 COPY --from=build /out/stockledger /usr/local/bin/stockledger
-ENV STOCKLEDGER_DATA_DIR=/data
+# `verify --projections` folds the log into temporary tables, as large as those in use: they go to the volume too.
+ENV STOCKLEDGER_DATA_DIR=/data TMPDIR=/data
 USER stockledger
 WORKDIR /data
 VOLUME /data
 EXPOSE 7070
-# `health` asks the address that the server listens on; a start may replay the log first.
-HEALTHCHECK --interval=5s --timeout=5s --start-period=5m --retries=3 CMD ["stockledger", "health"]
+# A start may replay the log first. After that the container is well as long as the server answers, also while log or
+# database are away: it goes on by itself then, and whoever starts sick containers again would only be in its way.
+HEALTHCHECK --interval=5s --timeout=5s --start-period=5m --retries=3 CMD ["stockledger", "health", "--started"]
 ENTRYPOINT ["stockledger"]
 CMD ["serve"]

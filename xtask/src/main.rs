@@ -2,7 +2,7 @@
 //!
 //! `test` is the one command that proves the project; continuous integration runs it and nothing else. `tidy` holds the
 //! house rules that no compiler knows, `supply` looks at what we depend on, `describe` holds the program
-//! against its own description, `compose` lets Docker Compose read its file, `fuzz` throws bytes at whatever reads them,
+//! against its own description, `compose` lets Docker Compose read its file and run it, `fuzz` throws bytes at whatever reads them,
 //! `sim` runs the simulation, `readme` runs what the README tells people to run, `services` starts and stops the real
 //! servers that tests need, `chaos` kills them under load, `guard` cleans up after a task. Nothing here is shipped.
 
@@ -49,7 +49,14 @@ enum Task {
     /// Hold the program against its description: a generated client, whatever else it allows or forbids, a Postman collection
     Describe,
     /// Let Docker Compose say whether it takes docker-compose.yml, with each of its profiles
-    Compose,
+    Compose {
+        /// Then bring it up beside whatever runs, kill its containers one by one, and see that nothing is lost
+        #[arg(long)]
+        run: bool,
+        /// Bring up this service too, such as `prometheus`; may be given more than once
+        #[arg(long, value_name = "SERVICE", requires = "run")]
+        with: Vec<String>,
+    },
     /// Run the commands of README.md in order
     Readme,
     /// Fuzz what reads the bytes of others, on the nightly compiler; without names, all of it, one after the other
@@ -86,7 +93,8 @@ fn main() -> ExitCode {
         Task::Fuzz { targets, seconds } => fuzz::run(root, &targets, seconds),
         Task::Supply => supply::check(root),
         Task::Describe => guard::guarded(|| describe::run(root)),
-        Task::Compose => services::compose::check(root),
+        Task::Compose { run: false, .. } => services::compose::check(root),
+        Task::Compose { run: true, with } => guard::guarded(|| services::compose::prove(root, &with)),
         Task::Readme => guard::guarded(|| readme::run(root)),
         Task::Services { action } => services::run(root, action),
         Task::Sim { arguments } => sim::run(root, &arguments),

@@ -113,10 +113,7 @@ enum Command {
     /// Print raw records of the log as JSON
     Decode(decode::Args),
     /// Ask a server whether it is ready
-    #[command(after_help = "Examples:
-  stockledger health
-  stockledger health --server http://127.0.0.1:7070 && echo ready")]
-    Health(source::Server),
+    Health(health::Args),
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Config),
@@ -350,7 +347,7 @@ async fn run_command(command: Command, context: &Context) -> Result<(), Failure>
         Command::Keys(command) => keys::run(command, context).await,
         Command::Tail(args) => tail::run(args, context).await,
         Command::Decode(args) => decode::run(&args),
-        Command::Health(server) => health::run(server, context).await,
+        Command::Health(args) => health::run(args, context).await,
         Command::Config(command) => config::run(&command, context),
         Command::Bench(command) => bench::run(command, context).await,
         Command::Completions(args) => papers::completions(&args),

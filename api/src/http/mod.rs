@@ -55,6 +55,7 @@ mod table;
 mod ui;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use stockledger_audit::Proofs;
@@ -135,6 +136,8 @@ struct Parts {
     seats: Seats,
     sessions: Sessions,
     last_overview: LastOverview,
+    /// Whether it was ready once.
+    has_started: AtomicBool,
 }
 
 impl App {
@@ -143,8 +146,8 @@ impl App {
     pub fn new(node: Node, roles: Roles, gate: Gate) -> Self {
         let rates = Rates::new(RATE_PER_SECOND, RATE_BURST);
         let (room, seats, sessions) = (Room::default(), Seats::default(), Sessions::default());
-        let last_overview = LastOverview::default();
-        let parts = Arc::new(Parts { node, roles, gate, room, seats, sessions, last_overview });
+        let (last_overview, has_started) = (LastOverview::default(), AtomicBool::new(false));
+        let parts = Arc::new(Parts { node, roles, gate, room, seats, sessions, last_overview, has_started });
         Self { parts, rates, feed: None, metrics: Metrics::default() }
     }
 
@@ -170,6 +173,16 @@ impl App {
     #[must_use]
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Whether this node was ready once.
+    fn has_started(&self) -> bool {
+        self.parts.has_started.load(Ordering::Relaxed)
+    }
+
+    /// It is ready now.
+    fn note_started(&self) {
+        self.parts.has_started.store(true, Ordering::Relaxed);
     }
 
     fn last_overview(&self) -> &LastOverview {

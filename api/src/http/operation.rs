@@ -29,6 +29,7 @@ pub(super) fn routes() -> Routes {
         .get("/", Access::Open, front)
         .get("/livez", Access::Open, livez)
         .get("/readyz", Access::Open, readyz)
+        .get("/startupz", Access::Open, startupz)
         .get("/v1/info", Access::AnyKey, info)
 }
 
@@ -60,6 +61,15 @@ async fn livez() -> Result<Response, Problem> {
     respond(None, &json!({ "status": "alive" }))
 }
 
+/// Whether the node has come up: it was ready once. What happens later is for `/readyz` to tell, since no restart would
+/// mend it.
+async fn startupz(State(app): State<App>) -> Result<Response, Problem> {
+    if !app.has_started() {
+        readiness(&app).await?;
+    }
+    respond(None, &json!({ "status": "started" }))
+}
+
 /// One thing that must be well for the node to be ready.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Check {
@@ -82,6 +92,12 @@ pub(super) struct Check {
 /// Whether every role of this node can be played at this moment. A projector that follows the log is ready however far
 /// it is behind: its lag is shown, and who needs a position asks for it.
 async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
+    let checks = readiness(&app).await?;
+    respond(None, &json!({ "status": "ready", "checks": checks }))
+}
+
+/// Everything that was looked at, if all of it is well; that it once was is remembered.
+async fn readiness(app: &App) -> Result<Vec<Check>, Problem> {
     let roles = app.roles();
     let mut checks = Vec::new();
     if let Some(ledger) = &roles.writer {
@@ -97,7 +113,10 @@ async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
         checks.push(keys_check(keyring.reading()));
     }
     match checks.iter().find(|check| !check.ready) {
-        None => respond(None, &json!({ "status": "ready", "checks": checks })),
+        None => {
+            app.note_started();
+            Ok(checks)
+        }
         Some(first) => {
             let detail = match first.partition {
                 Some(partition) => format!("the {} of partition {partition} is {}", first.role, first.state),

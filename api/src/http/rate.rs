@@ -36,7 +36,7 @@ const CLIENTS_MAX: usize = 10_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Paths that are answered however often they are asked for.
-const NEVER_REFUSED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+const NEVER_REFUSED: [&str; 4] = ["/livez", "/readyz", "/startupz", "/metrics"];
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");

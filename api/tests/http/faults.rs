@@ -88,6 +88,9 @@ async fn a_partition_whose_log_cannot_be_read_is_halted() {
     let ready = service.get("/readyz").await;
     assert_problem(&ready, 503, "partition-halted");
     assert_eq!(ready.json["checks"][0]["state"], "halted");
+    let started = service.get("/startupz").await;
+    assert_problem(&started, 503, "partition-halted");
+    assert_eq!(started.json["checks"], ready.json["checks"]);
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ fn every_route_says_what_it_needs_in_a_way_that_fits_its_path() {
             }
             Access::OwnSites(_) => assert!(!path.contains("{site}"), "{method} {path}"),
             Access::Open => {
-                let open = ["/", "/livez", "/readyz", "/problems", "/problems/{code}"];
+                let open = ["/", "/livez", "/readyz", "/startupz", "/problems", "/problems/{code}"];
                 let described = ["/openapi.json", "/docs", "/docs/{file}"];
                 let looks = ["/ui/style.css", "/ui/icon.svg", "/ui/theme", "/ui/sign-in", "/ui/sign-out"];
                 assert!(

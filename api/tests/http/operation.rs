@@ -1,8 +1,10 @@
 //! Routes for those who run the service.
 
 use serde_json::json;
+use tokio::time::timeout;
 
-use crate::support::{PARTITIONS, Service};
+use crate::errors::assert_problem;
+use crate::support::{PARTITIONS, PATIENCE, Service};
 
 #[tokio::test]
 async fn a_node_is_alive_and_ready_with_every_check_listed() {
@@ -18,6 +20,16 @@ async fn a_node_is_alive_and_ready_with_every_check_listed() {
         (usize::from(PARTITIONS), usize::from(PARTITIONS), 1)
     );
     assert_eq!(checks[0]["state"], "leading");
+}
+
+#[tokio::test]
+async fn a_node_that_was_ready_once_has_started_whatever_comes_later() {
+    let service = Service::start().await;
+    let started = json!({ "status": "started" });
+    assert_eq!(service.get("/startupz").await.expect(200).json, started);
+    timeout(PATIENCE, service.ledger.stop()).await.expect("stops in time");
+    assert_problem(&service.get("/readyz").await, 503, "not-applied");
+    assert_eq!(service.get("/startupz").await.expect(200).json, started);
 }
 
 #[tokio::test]

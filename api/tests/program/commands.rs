@@ -128,9 +128,12 @@ async fn health_is_an_exit_code() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path()).await;
     assert_eq!(data(&["health", "--server", &server.url]).await, "ready\n");
+    assert_eq!(data(&["health", "--started", "--server", &server.url]).await, "started\n");
     let url = server.url.clone();
     server.kill().await;
-    assert_eq!(run(&["health", "--server", &url]).await.status.code(), Some(4));
+    for asked in [&["health", "--server", &url][..], &["health", "--started", "--server", &url]] {
+        assert_eq!(run(asked).await.status.code(), Some(4));
+    }
 }
 
 #[tokio::test]

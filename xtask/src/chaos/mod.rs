@@ -20,7 +20,7 @@ mod disk;
 mod full_disk;
 mod history;
 mod hot_sku;
-mod http;
+pub(crate) mod http;
 mod log;
 mod nemesis;
 mod node;

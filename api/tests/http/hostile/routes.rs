@@ -95,6 +95,7 @@ pub(super) const ROUTES: &[Route] = &[
     read("/ui/sites/{site}/orders/{order_id}", &["format"]),
     read("/livez", &[]),
     read("/readyz", &[]),
+    read("/startupz", &[]),
     read("/metrics", &[]),
     read("/v1/info", &[]),
     read("/problems", &[]),

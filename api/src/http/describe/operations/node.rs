@@ -8,7 +8,9 @@ use crate::http::describe::operation::{Given, Operation};
 use crate::http::describe::shape::Shape;
 use crate::http::describe::shapes::audit::{Checkpoints, ConsistencyProof, InclusionProof};
 use crate::http::describe::shapes::commands::{BeginRebuild, SwitchVersion};
-use crate::http::describe::shapes::node::{Alive, Dropped, Info, Projections, Ready, RebuildBegun, Switched};
+use crate::http::describe::shapes::node::{
+    Alive, Dropped, Info, Projections, Ready, RebuildBegun, Started, Switched,
+};
 use crate::http::describe::shapes::views::KeyList;
 use crate::http::describe::shapes::words::{Partition, Position};
 use crate::http::problem::Code;
@@ -104,6 +106,15 @@ fn projections() -> Vec<Operation> {
 }
 
 fn service() -> Vec<Operation> {
+    let unready = [
+        Code::WriterRecovering,
+        Code::NotApplied,
+        Code::NotPartitionOwner,
+        Code::PartitionHalted,
+        Code::ProjectionBehind,
+        Code::ProjectionUnavailable,
+        Code::KeysUnread,
+    ];
     vec![
         get("/v1/keys", "listKeys", "Keys", "List API keys")
             .given(&[LIMIT, CURSOR])
@@ -121,15 +132,15 @@ fn service() -> Vec<Operation> {
             .answers::<Alive>(200, "It does."),
         get("/readyz", "getReadiness", "Service", "Ask whether every role can be played")
             .answers::<Ready>(200, "It can.")
-            .fails(&[
-                Code::WriterRecovering,
-                Code::NotApplied,
-                Code::NotPartitionOwner,
-                Code::PartitionHalted,
-                Code::ProjectionBehind,
-                Code::ProjectionUnavailable,
-                Code::KeysUnread,
-            ]),
+            .fails(&unready),
+        get(
+            "/startupz",
+            "getStartup",
+            "Service",
+            "Ask whether every role could be played once since the start",
+        )
+        .answers::<Started>(200, "It could.")
+        .fails(&unready),
     ]
 }
 

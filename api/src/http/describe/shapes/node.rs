@@ -18,6 +18,11 @@ objects! {
         must status: String,
         must checks: Vec<Check>,
     }
+    /// The node was ready once since its start.
+    open Started {
+        /// `started`
+        must status: String,
+    }
     /// One thing that must be well for the node to be ready.
     open Check {
         /// `writer`, `projector`, `api` or `keyring`

@@ -29,7 +29,7 @@ objects! {
         may shortages: Vec<Shortage>,
         /// Of `not-partition-owner`: the address of the node to ask, where it is known.
         may owner: String,
-        /// Of `/readyz`: everything that was looked at.
+        /// Of `/readyz` and `/startupz`: everything that was looked at.
         may checks: Vec<Check>,
     }
     /// One thing that is not valid.

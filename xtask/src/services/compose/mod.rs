@@ -1,4 +1,9 @@
-//! Docker Compose, which says whether it takes docker-compose.yml. It needs no engine for that.
+//! docker-compose.yml: whether Docker Compose takes it, which needs no engine, and whether what it describes lives through
+//! what is promised of it ([`proof`]), which needs one.
+
+mod callers;
+mod proof;
+mod stack;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,6 +15,8 @@ use serde_json::Value;
 use super::debian::{Packages, unpacked};
 use super::state::Places;
 use super::tools::succeed;
+pub(crate) use proof::prove;
+pub(super) use stack::remove_of_run;
 
 /// The first release that knows all that the file uses is in no Debian that is stable.
 const COMPOSE: Packages = Packages { directory: "docker-compose", suite: "sid", names: &["docker-compose"] };
