@@ -169,7 +169,7 @@ impl Scale {
 }
 
 /// The least of 4, 8, 20, 40, 80, 200, ... that is not below the highest value, so that its quarters are whole.
-fn nice_top(highest: i64) -> i64 {
+pub(super) fn nice_top(highest: i64) -> i64 {
     let mut decade = 4_i64;
     loop {
         for factor in [1, 2, 5] {

@@ -23,6 +23,7 @@ mod levels;
 mod order;
 mod orders;
 mod overview;
+mod pace;
 mod projections;
 mod query;
 mod sign_in;

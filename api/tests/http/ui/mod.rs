@@ -2,6 +2,7 @@
 
 mod events;
 mod forms;
+mod pace;
 mod pages;
 mod sign_in;
 
