@@ -20,7 +20,8 @@ use crate::http::segments::{NoParameters, Parameters};
 use crate::http::sites::Sites;
 use crate::http::ui::age::Age;
 use crate::http::ui::forms::{self, Action};
-use crate::http::ui::frame::{Frame, Section, page, site_path, site_path_of};
+use crate::http::ui::frame::{Frame, Section, live_page, site_path, site_path_of};
+use crate::http::ui::live;
 use crate::http::ui::pace::PaceShown;
 use crate::http::ui::query::address;
 use crate::http::ui::text::{Number, duration, up_to};
@@ -139,16 +140,19 @@ async fn show(
     caller: Caller,
     reader: Reader,
 ) -> Result<Response, Problem> {
-    let until = Instant::now() + READ_WITHIN;
+    let (feed, until) = (app.feed()?, Instant::now() + READ_WITHIN);
+    let end = feed.end(until).await;
     let Portion { data: all, next, .. } = Sites::new(&caller, &reader).page(None, SITES_MAX).await?;
     let mut found = Vec::with_capacity(all.len());
     for site in all {
         found.push(find(site, &reader).await?);
     }
     let states: Vec<AsOf> = found.iter().map(|found| found.at.clone()).collect();
-    let pace = app.feed()?.pace(caller.sites(), until).await;
-    page(&Overview {
-        frame: Frame::new("Overview", Section::Overview).aged(Age::of_all(&app, &states)),
+    let pace = feed.pace(caller.sites(), until).await;
+    let age = Age::of_all(&app, &states);
+    let stream = live::everywhere(&app, &caller, &age, end, &states);
+    live_page(&Overview {
+        frame: Frame::new("Overview", Section::Overview).aged(age).live(stream),
         actions: if found.is_empty() { forms::open_site(&caller) } else { Vec::new() },
         totals: totals(&found),
         low: lowest(&found, &reader).await?,

@@ -163,7 +163,7 @@
       const headers = { accept: 'text/html', 'ledger-renewal': '?1' };
       if (news) headers['ledger-min-position'] = news;
       const answer = await fetch(location.href, { headers, cache: 'no-store', redirect: 'error' });
-      if (answer.status >= 400 && answer.status < 500) return end();
+      if ([401, 403, 404].includes(answer.status)) return end();
       if (!answer.ok) throw new Error(answer.statusText);
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       if (isPaused || document.hidden || (!isAskedFor && isInUse())) return;

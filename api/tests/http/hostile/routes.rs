@@ -49,6 +49,7 @@ pub(super) const ROUTES: &[Route] = &[
     read("/ui/audit", &[]),
     read("/ui/style.css", &[]),
     read("/ui/icon.svg", &[]),
+    read("/ui/live.js", &[]),
     read("/ui/account", &[]),
     read("/ui/sign-in", &["next"]),
     post("/ui/sign-in", "token=slk_x&next=/ui"),

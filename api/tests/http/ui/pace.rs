@@ -28,11 +28,11 @@ async fn the_overview_tells_how_much_was_recorded_in_the_last_hour() {
     assert_page(&page, "Overview");
     assert_says(
         &page,
-        &["Events in the last hour 6", "Events a minute", ": 6 events, 2 orders placed, 1 refused."],
+        &["Events, last hour 6", "Events a minute", ": 6 events, 2 orders placed, 1 refused."],
     );
     // All of it is of this minute, or of two if one began meanwhile.
     assert!((1..=2).contains(&bars(&page)), "{}", page.text);
-    assert!(page.text.contains(r#"<a href="/ui/events"><span class="label">Events in the last hour"#));
+    assert!(page.text.contains(r#"<a href="/ui/events"><span class="label">Events, last hour"#));
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_node_that_only_answers_counts_what_others_wrote() {
     let reader = App::new(service.node.clone(), roles, Gate::Open).telling(service.feed.clone());
     let asked = get("/ui").header("accept", "text/html").body(Body::empty()).unwrap();
     let page = send(&http::router(reader), asked).await.expect(200);
-    assert_says(&page, &["Events in the last hour 3", "not here"]);
+    assert_says(&page, &["Events, last hour 3", "not here"]);
     assert_eq!(words(&page).matches("not counted all of it").count(), 0);
 }
 
@@ -62,13 +62,13 @@ async fn events_of_other_sites_are_not_counted_for_a_key_of_one() {
     };
     // Opened there, received, held, ordered; what the directory says of it is told to whoever may see all.
     let uk = count(json!({ "sites": ["uk"] })).await;
-    assert_says(&uk, &["Events in the last hour 3"]);
+    assert_says(&uk, &["Events, last hour 4"]);
     assert!(
         uk.text.contains("<a href=\"#pace\">"),
         "who may not see events is not sent to them: {}",
         uk.text
     );
     let fr = count(json!({ "sites": ["fr"] })).await;
-    assert_says(&fr, &["Events in the last hour 1 0 a minute lately", ": 1 event, 0 orders placed"]);
+    assert_says(&fr, &["Events, last hour 1 0 a minute lately", ": 1 event, 0 orders placed"]);
     assert_eq!(bars(&fr), 1);
 }
