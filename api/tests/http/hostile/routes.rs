@@ -72,6 +72,8 @@ pub(super) const ROUTES: &[Route] = &[
     post("/ui/sites/{site}/hold", "key=f4&hold_id=h&sku=A&quantity=1&reason=damaged"),
     read("/ui/sites/{site}/release", FORM),
     post("/ui/sites/{site}/release", "key=f5&hold_id=h&quantity=1"),
+    read("/ui/sites/{site}/note", FORM),
+    post("/ui/sites/{site}/note", "key=f11&note=a+remark"),
     read("/ui/sites/{site}/place-order", FORM),
     post(
         "/ui/sites/{site}/place-order",
