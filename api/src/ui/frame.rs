@@ -26,6 +26,8 @@ pub(super) enum Section {
     Projections,
     Audit,
     Account,
+    /// A page that is in none of them, such as that of a problem.
+    Nowhere,
 }
 
 /// A step of the way to a page.
