@@ -21,6 +21,7 @@ mod forms;
 mod frame;
 mod item;
 mod items;
+mod keys;
 mod levels;
 mod live;
 mod order;
@@ -52,6 +53,7 @@ pub(super) fn routes() -> Routes {
         .and(audit::routes())
         .and(forms::routes())
         .and(account::routes())
+        .and(keys::routes())
         .and(sign_in::routes());
     assets::routes().and(pages.for_people())
 }

@@ -11,7 +11,7 @@ use crate::place::Place;
 const AXE: &str = "STOCKLEDGER_TEST_AXE";
 const WIDTHS: [u32; 2] = [1280, 390];
 
-const PAGES: [&str; 30] = [
+const PAGES: [&str; 32] = [
     "/ui",
     "/ui/sites",
     "/ui/items",
@@ -40,6 +40,8 @@ const PAGES: [&str; 30] = [
     "/ui/projections/rebuild",
     "/ui/audit",
     "/ui/account",
+    "/ui/keys",
+    "/ui/keys/new",
     "/ui/sign-in",
     "/ui/sites/nowhere/stock",
 ];

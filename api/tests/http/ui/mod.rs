@@ -2,6 +2,7 @@
 
 mod events;
 mod forms;
+mod keys;
 mod live;
 mod pace;
 mod pages;
