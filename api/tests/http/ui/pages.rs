@@ -44,8 +44,8 @@ async fn the_overview_sums_up_what_is_there() {
         &overview,
         &[
             "On hand 12,152 units of 2 items",
-            "Available 11,152 units",
-            "Open orders 1 with 1,000 units reserved",
+            "Available 11,152 not reserved or held",
+            "Open orders 1 1,000 units reserved",
             "Refused orders 1 out of stock",
             "Items low in stock 1 10 or fewer",
             "United Kingdom uk 12,152 1,000 0 11,152 1 1 1",
