@@ -134,7 +134,8 @@ impl Feed {
     pub async fn pace(&self, sites: Option<&[SiteId]>, deadline: Instant) -> Pace {
         let is_settled =
             self.until(deadline, |tails| tails.iter().all(|tail| tail.reach().is_settled())).await;
-        let mut pace = Pace { is_settled, ..Pace::default() };
+        let is_stopped = self.tails().iter().any(|tail| tail.reach().is_stopped);
+        let mut pace = Pace { is_settled, is_stopped, ..Pace::default() };
         self.tails().iter().for_each(|tail| tail.add_to(&mut pace, sites));
         pace
     }

@@ -69,6 +69,8 @@ pub struct Pace {
     pub minutes: BTreeMap<Minute, Count>,
     /// Whether the log was read to its end, or as far as it can be.
     pub is_settled: bool,
+    /// Whether a partition cannot be read on, so that its later events are not counted.
+    pub is_stopped: bool,
 }
 
 /// The last minutes of one partition. Its size is bounded by the sites of the ledger, as the state of its writer is.

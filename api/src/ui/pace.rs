@@ -26,6 +26,8 @@ const BAR_MIN: i64 = 2;
 pub(super) struct PaceShown {
     /// Whether the log was read to its end.
     pub(super) is_settled: bool,
+    /// Whether a partition of it cannot be read on.
+    pub(super) is_stopped: bool,
     /// In the last hour.
     pub(super) events: Number,
     pub(super) placed: Number,
@@ -83,6 +85,7 @@ impl PaceShown {
         let hour_is = format!("from {} to {} UTC, the last minute still going on", clock(first), clock(last));
         Self {
             is_settled: pace.is_settled,
+            is_stopped: pace.is_stopped,
             events: Number::of(hour.events),
             placed: Number::of(hour.placed),
             refused: Number::of(hour.refused),
@@ -182,7 +185,7 @@ mod tests {
             let minute = Minute::of(format!("2026-01-05T{at}:59Z").parse().unwrap());
             (minute, Count { events: *events, placed: 1, refused: 0 })
         });
-        PaceShown::of(&Pace { minutes: minutes.collect(), is_settled: true }, now())
+        PaceShown::of(&Pace { minutes: minutes.collect(), is_settled: true, is_stopped: false }, now())
     }
 
     #[test]

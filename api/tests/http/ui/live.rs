@@ -2,13 +2,17 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use bytes::Bytes;
 use serde_json::json;
-use stockledger_schemas::KeyScope;
+use stockledger_log::Entry;
+use stockledger_projections::{Activity, Status};
+use stockledger_schemas::{KeyScope, PartitionId};
+use tokio::time::Instant;
 
 use crate::keys::{Guarded, closed};
-use crate::support::{Answer, Service, send};
+use crate::support::{Answer, PATIENCE, Service, get, send};
 use crate::ui::events::level;
-use crate::ui::{assert_page, browse};
+use crate::ui::{assert_page, assert_says, browse};
 
 /// The stream that a page waits for news from; nothing if it does not renew itself.
 fn stream(page: &Answer) -> Option<String> {
@@ -77,6 +81,33 @@ async fn what_shows_nothing_new_waits_for_nothing() {
 }
 
 #[tokio::test]
+async fn tables_that_have_stopped_are_said_so_and_wait_for_nothing() {
+    let service = Service::start().await;
+    service.receive("A", 10).await;
+    let home = service.get("/v1/sites/uk").await.json["partition"].as_u64().unwrap();
+    let home = PartitionId(u16::try_from(home).unwrap());
+    service.log.faults().land(home.0, Entry::new(Bytes::new(), Bytes::from_static(b"nonsense")));
+    let is_halted = |status: &Status| matches!(status.activity, Activity::Halted { .. });
+    let deadline = Instant::now() + PATIENCE;
+    assert!(service.projector.progress().until(home, deadline, is_halted).await);
+    service.feed.end(deadline).await;
+    for path in ["/ui", "/ui/sites/uk/stock", "/ui/sites/uk/stock/A"] {
+        // No table comes further, so none is waited for.
+        let request = get(path).header("accept", "text/html").body(Body::empty()).unwrap();
+        let page = service.send(request).await.expect(200);
+        assert_says(&page, &["These numbers have stopped:", "stopped", "10"]);
+        assert!(page.text.contains("note bad"), "{}", page.text);
+        assert_eq!(stream(&page), None, "{path}");
+    }
+    let overview = get("/ui").header("accept", "text/html").body(Body::empty()).unwrap();
+    let overview = service.send(overview).await.expect(200);
+    assert_says(
+        &overview,
+        &["A partition of the log cannot be read on", "halted", ": 3 events, 0 orders placed"],
+    );
+}
+
+#[tokio::test]
 async fn a_session_reads_the_stream_as_its_key_does() {
     let guarded = Guarded::start().await;
     guarded.service.get("/v1/sites/uk").await.expect(200);
@@ -89,25 +120,25 @@ async fn a_session_reads_the_stream_as_its_key_does() {
         let answer = send(&guarded.router, form.body(body).unwrap()).await.expect(303);
         answer.header("set-cookie").split(';').next().unwrap().to_owned()
     };
-    let get = async |cookie: &str, path: &str, accept: &str| {
+    let ask = async |cookie: &str, path: &str, accept: &str| {
         let request = Request::get(path).header("cookie", cookie).header("accept", accept);
         // A stream ends as soon as it has told what there is.
         send(&guarded.router, request.extension(closed()).body(Body::empty()).unwrap()).await
     };
     let stock = signed_in(&[KeyScope::StockRead], json!({})).await;
-    let page = get(&stock, "/ui/sites/uk/stock", "text/html").await.expect(200);
+    let page = ask(&stock, "/ui/sites/uk/stock", "text/html").await.expect(200);
     assert_page(&page, "Stock at uk");
     assert_eq!(stream(&page), None, "who may not read events has no stream of them");
-    get(&stock, "/v1/events/stream", "text/event-stream").await.expect(403);
+    ask(&stock, "/v1/events/stream", "text/event-stream").await.expect(403);
 
     let both = [KeyScope::StockRead, KeyScope::AuditRead];
     let fr = signed_in(&both, json!({ "sites": ["fr"] })).await;
-    let page = get(&fr, "/ui/sites/fr/stock", "text/html").await.expect(200);
+    let page = ask(&fr, "/ui/sites/fr/stock", "text/html").await.expect(200);
     let own = stream(&page).expect("a stream of the own site");
-    get(&fr, &own, "text/event-stream").await.expect(200);
-    let all = get(&fr, "/v1/events?after=0.0", "application/json").await.expect(200);
+    ask(&fr, &own, "text/event-stream").await.expect(200);
+    let all = ask(&fr, "/v1/events?after=0.0", "application/json").await.expect(200);
     assert!(!all.text.contains("CANARY"), "{}", all.text);
-    get(&fr, "/ui/sites/uk/stock", "text/html").await.expect(404);
+    ask(&fr, "/ui/sites/uk/stock", "text/html").await.expect(404);
     // A ticket that nobody has opens nothing, however it is asked for.
-    get("stockledger_session=0", "/v1/events/stream", "text/event-stream").await.expect(401);
+    ask("stockledger_session=0", "/v1/events/stream", "text/event-stream").await.expect(401);
 }
