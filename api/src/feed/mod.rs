@@ -17,6 +17,7 @@ mod announce;
 mod cursor;
 mod filter;
 mod history;
+mod pace;
 mod reader;
 mod recorded;
 mod tail;
@@ -25,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use stockledger_log::Log;
-use stockledger_schemas::{LedgerId, PartitionId, Position};
+use stockledger_schemas::{LedgerId, PartitionId, Position, SiteId};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -35,6 +36,7 @@ use self::tail::Tail;
 
 pub use self::cursor::{Cursor, InvalidCursor};
 pub use self::filter::{EventType, Filter, UnknownType};
+pub use self::pace::{Count, MINUTES_KEPT, Minute, Pace};
 pub use self::reader::{Batch, Error, Reader};
 pub use self::recorded::Recorded;
 pub use self::tail::Stopped;
@@ -125,6 +127,17 @@ impl Feed {
     pub async fn end(&self, deadline: Instant) -> Cursor {
         self.until(deadline, |tails| tails.iter().all(|tail| tail.reach().is_settled())).await;
         Cursor::Ledger(self.tails().iter().map(|tail| tail.reach().seq).collect())
+    }
+
+    /// How much was recorded in the last minutes at these sites, or everywhere if none are named; of a log that is still being
+    /// read, as much as was read by then.
+    pub async fn pace(&self, sites: Option<&[SiteId]>, deadline: Instant) -> Pace {
+        let is_settled =
+            self.until(deadline, |tails| tails.iter().all(|tail| tail.reach().is_settled())).await;
+        let is_stopped = self.tails().iter().any(|tail| tail.reach().is_stopped);
+        let mut pace = Pace { is_settled, is_stopped, ..Pace::default() };
+        self.tails().iter().for_each(|tail| tail.add_to(&mut pace, sites));
+        pace
     }
 
     /// The decision at a position, or nothing if the log has none there.

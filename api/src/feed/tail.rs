@@ -5,11 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use stockledger_chain::State;
 use stockledger_log::{Causes, Log};
-use stockledger_schemas::PartitionId;
+use stockledger_schemas::{PartitionId, SiteId};
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
 use super::announce::Announcer;
+use super::pace::{Pace, Tally};
 use super::recorded::{Recorded, admit_all};
 use crate::following::{self, READ_PATIENCE, READ_RECORDS_MAX, RETRY_AFTER, Stop};
 
@@ -67,6 +68,8 @@ struct Known {
     bytes: usize,
     /// The states behind genesis and behind each [`MARK_EVERY`] decisions.
     marks: Vec<State>,
+    /// How much was recorded in the last minutes.
+    tally: Tally,
     reach: Reach,
     stopped: Option<Stopped>,
 }
@@ -93,6 +96,11 @@ impl Tail {
 
     pub(super) fn reach(&self) -> Reach {
         self.read().reach
+    }
+
+    /// Adds what was recorded lately at these sites; everything, if none are named.
+    pub(super) fn add_to(&self, pace: &mut Pace, sites: Option<&[SiteId]>) {
+        self.read().tally.add_to(pace, sites);
     }
 
     /// Why it goes no further, once a reader has everything before that.
@@ -123,6 +131,7 @@ impl Tail {
             }
             known.reach.seq = state.seq;
             known.bytes += decision.raw.len();
+            known.tally.note(&decision.decision);
             known.newest.push_back(decision);
         }
         let Options { kept_max, kept_bytes_max } = self.options;

@@ -106,9 +106,15 @@ impl Past {
 
     /// The question as people read it.
     pub(super) fn in_words(self) -> String {
+        let moment = match self.moment {
+            Moment::Instant(at) => {
+                at.to_string().chars().take(19).collect::<String>().replace('T', " ") + " UTC"
+            }
+            Moment::Position(position) => position.to_string(),
+        };
         match self.axis {
-            Axis::Recorded => format!("{}, as recorded then", self.moment),
-            Axis::Occurred => format!("{}, as it happened", self.moment),
+            Axis::Recorded => format!("{moment}, as recorded then"),
+            Axis::Occurred => format!("{moment}, as it happened"),
         }
     }
 

@@ -17,6 +17,8 @@ pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotenc
 pub const DRY_RUN: HeaderName = HeaderName::from_static("dry-run");
 /// What a request is called in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Says that a page asks for itself again, and that nobody did anything.
+pub const LEDGER_RENEWAL: HeaderName = HeaderName::from_static("ledger-renewal");
 /// What the caller would like (RFC 7240).
 pub const PREFER: HeaderName = HeaderName::from_static("prefer");
 

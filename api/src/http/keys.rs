@@ -88,7 +88,8 @@ async fn change<I: Input>(
     respond(&reply, purpose)
 }
 
-async fn until_known(app: &App, reply: &Reply) {
+/// Waits until this node obeys what was decided about a key.
+pub(super) async fn until_known(app: &App, reply: &Reply) {
     if let Gate::Keyed(keyring) = app.gate()
         && reply.position.partition == PartitionId::DIRECTORY
         && !keyring.reached(reply.position.seq, KNOWN_WITHIN).await
@@ -107,7 +108,8 @@ async fn list(
     List::new("keys", &[]).answer(wanted, asked, Keys(app)).await
 }
 
-struct Keys(App);
+/// All keys, as a list.
+pub(super) struct Keys(pub(super) App);
 
 impl Pages for Keys {
     type Row = Listed;
@@ -125,7 +127,7 @@ impl Pages for Keys {
     }
 }
 
-fn keyring(app: &App) -> Result<&Keyring, Problem> {
+pub(super) fn keyring(app: &App) -> Result<&Keyring, Problem> {
     match app.gate() {
         Gate::Keyed(keyring) => Ok(keyring),
         Gate::Open => Err(Problem::new(Code::NotFound, "this service does not look at API keys")),

@@ -13,6 +13,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::segments::{NoParameters, Parameters};
 use crate::http::ui::fields::Fields;
 use crate::http::ui::frame::{Frame, Section, page};
+use crate::http::ui::keys;
 use crate::http::ui::sign_in::with_cookie;
 use crate::http::ui::text::When;
 
@@ -69,6 +70,8 @@ struct Account {
     actor: String,
     key: Option<KeyRow>,
     is_in_session: bool,
+    /// Whether they look after the keys of the ledger.
+    has_keys: bool,
     themes: Vec<ThemeRow>,
 }
 
@@ -103,6 +106,7 @@ async fn show(
             expires_at: key.expires_at.map(When),
         }),
         is_in_session: caller.is_in_session(),
+        has_keys: keys::is_for(&caller),
         themes: Theme::ALL.map(theme).into(),
     })
 }

@@ -66,6 +66,16 @@ impl Age {
         }
     }
 
+    /// Whether the page is about the past.
+    pub(super) const fn is_past(&self) -> bool {
+        matches!(self.behind, Behind::Past(_))
+    }
+
+    /// Whether the numbers follow what is recorded from now on.
+    pub(super) const fn goes_on(&self) -> bool {
+        !matches!(self.behind, Behind::Past(_) | Behind::Stopped(_))
+    }
+
     /// Whether the warning is of something that does not pass by itself.
     pub(super) const fn is_stopped(&self) -> bool {
         matches!(self.behind, Behind::Stopped(_))
@@ -74,7 +84,7 @@ impl Age {
     /// How far behind, in words.
     pub(super) fn told(&self) -> String {
         match &self.behind {
-            Behind::Past(moment) => format!("the state as of {moment}"),
+            Behind::Past(moment) => format!("State of {moment}"),
             Behind::Level => "0 s behind".to_owned(),
             Behind::By { seconds: Some(seconds), .. } => format!("{} behind", duration(*seconds)),
             Behind::By { seconds: None, records } => format!("{} records behind", thousands(*records)),

@@ -1,4 +1,4 @@
-//! What pages load: one stylesheet and one icon, from this program alone.
+//! What pages load: one stylesheet, one icon and one script, from this program alone.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,11 @@ use crate::http::ui::account::Theme;
 const KEPT: &str = "no-cache";
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/ui/style.css", Access::Open, style).get("/ui/icon.svg", Access::Open, icon)
+    Routes::new().get("/ui/style.css", Access::Open, style).get("/ui/icon.svg", Access::Open, icon).get(
+        "/ui/live.js",
+        Access::Open,
+        script,
+    )
 }
 
 const STYLE: &str = include_str!("assets/style.css");
@@ -35,6 +39,10 @@ async fn style(headers: HeaderMap) -> Response {
 
 async fn icon(headers: HeaderMap) -> Response {
     asset(&headers, "image/svg+xml", include_str!("assets/icon.svg").to_owned())
+}
+
+async fn script(headers: HeaderMap) -> Response {
+    asset(&headers, "text/javascript; charset=utf-8", include_str!("assets/live.js").to_owned())
 }
 
 fn asset(headers: &HeaderMap, media_type: &'static str, text: String) -> Response {

@@ -69,13 +69,16 @@ pub(super) fn history(movements: &[&Movement], is_whole: bool, unit: &str) -> Op
         Number(highest),
         Number(now)
     );
-    let which = if is_whole { "all".to_owned() } else { "the last".to_owned() };
+    let which = match (steps.len(), is_whole) {
+        (1, true) => "One movement".to_owned(),
+        (count, true) => format!("All {} movements", Number::of(count)),
+        (count, false) => format!("The last {} movements", Number::of(count)),
+    };
     let late = match late {
         0 => String::new(),
-        _ => format!("; {} told of late, shown where they came in", Number::of(late)),
+        _ => format!("; {} came in late and stand where they came in", Number::of(late)),
     };
-    let caption =
-        format!("{which} {} movements by when they happened, in {unit}{late}", Number::of(steps.len()));
+    let caption = format!("{which} by when they happened{late}. Unit: {unit}.");
     let charts = [("wide-chart", 860), ("narrow-chart", 350)]
         .map(|(class, width)| chart(class, width, &steps, (from, to)));
     Some(History { charts, summary, caption })
@@ -169,7 +172,7 @@ impl Scale {
 }
 
 /// The least of 4, 8, 20, 40, 80, 200, ... that is not below the highest value, so that its quarters are whole.
-fn nice_top(highest: i64) -> i64 {
+pub(super) fn nice_top(highest: i64) -> i64 {
     let mut decade = 4_i64;
     loop {
         for factor in [1, 2, 5] {

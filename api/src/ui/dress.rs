@@ -62,7 +62,7 @@ fn dressed(problem: &Problem, request_id: &str, path: &str) -> Response {
     let document = problem.document(request_id, path);
     let code = problem.code();
     let template = ProblemPage {
-        frame: Frame::new(code.title(), Section::Overview),
+        frame: Frame::new(code.title(), Section::Nowhere),
         status: code.status().as_u16(),
         code: code.as_str(),
         detail: document.detail(),

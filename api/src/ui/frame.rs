@@ -12,6 +12,9 @@ use crate::text::segment;
 /// Nothing but our own stylesheet, icon and forms: a name with markup in it stays text, whatever else fails.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
+/// The same for a page that renews itself: our own script, which asks nobody but us.
+const POLICY_LIVE: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                           frame-ancestors 'none'; script-src 'self'; connect-src 'self'";
 
 /// The parts of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(super) enum Section {
     Projections,
     Audit,
     Account,
+    /// A page that is in none of them, such as that of a problem.
+    Nowhere,
 }
 
 /// A step of the way to a page.
@@ -39,11 +44,13 @@ pub(super) struct Frame {
     pub(super) section: Section,
     pub(super) crumbs: Vec<Crumb>,
     pub(super) age: Option<Age>,
+    /// The stream that tells of what the page does not show yet, for a page that renews itself.
+    pub(super) stream: Option<String>,
 }
 
 impl Frame {
     pub(super) fn new(title: impl Into<String>, section: Section) -> Self {
-        Self { title: title.into(), section, crumbs: Vec::new(), age: None }
+        Self { title: title.into(), section, crumbs: Vec::new(), age: None, stream: None }
     }
 
     /// A page about a site.
@@ -59,6 +66,12 @@ impl Frame {
 
     pub(super) fn aged(mut self, age: Age) -> Self {
         self.age = Some(age);
+        self
+    }
+
+    /// Renewed when this stream tells of something; to be answered as a [`live_page`].
+    pub(super) fn live(mut self, stream: Option<String>) -> Self {
+        self.stream = stream;
         self
     }
 
@@ -129,6 +142,13 @@ pub(super) fn site_path_of(site: &SiteId, what: &str, id: &str) -> String {
 /// The page as an answer.
 pub(super) fn page(template: &impl Template) -> Result<Response, Problem> {
     page_with(StatusCode::OK, template)
+}
+
+/// The same of a page that renews itself.
+pub(super) fn live_page(template: &impl Template) -> Result<Response, Problem> {
+    let mut response = page(template)?;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY_LIVE));
+    Ok(response)
 }
 
 /// The page as an answer of this status.

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use stockledger_projections::views::{Explanation, KnownSite, Movement, Page, Part, StockLevel};
-use stockledger_projections::{Axis, Direction, MovementFilter, MovementKey};
-use stockledger_schemas::{KeyScope, Reference, SiteId, Sku};
+use stockledger_projections::{Axis, Direction, MovementFilter, MovementKey, Period, Point, Then};
+use stockledger_schemas::{KeyScope, Reference, SiteId, Sku, Timestamp};
 
 use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
@@ -21,7 +21,8 @@ use crate::http::ui::age::Age;
 use crate::http::ui::chart::{self, History};
 use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
-use crate::http::ui::frame::{Frame, Tabs, page, site_path_of};
+use crate::http::ui::frame::{Frame, Tabs, live_page, site_path_of};
+use crate::http::ui::live;
 use crate::http::ui::query::{Picked, filled};
 use crate::http::ui::text::{Change, Number, When, sentence};
 
@@ -115,27 +116,30 @@ async fn show(
 ) -> Result<Response, Problem> {
     let past = Past::of(asked.as_of.map(|picked| picked.0), asked.axis)?;
     let known = reader.site(&site).await?;
-    let level = match past {
+    let then = past.map(|past| past.at(&known)).transpose()?;
+    let level = match then {
         None => reader.0.stock_level(&known, &sku).await?,
-        Some(past) => reader.0.stock_level_then(&known, &sku, past.at(&known)?).await?,
+        Some(then) => reader.0.stock_level_then(&known, &sku, then).await?,
     };
+    let until = Until::of(then);
     let level = level.ok_or_else(|| unknown_stock(&site, &sku))?;
     let may_audit = caller.check(Access::AtSite(KeyScope::AuditRead), Some(&site));
     if let Some(format) = asked.format {
         may_audit?;
-        let (movements, _) = asked.movements(&known, &sku, &reader).await?;
+        let (movements, _) = asked.movements(&known, &sku, &until, &reader).await?;
         return feed::rows(format, &movements);
     }
     let item = reader.0.item(&sku).await?.map(|answer| answer.value);
     let unit = item.as_ref().map_or_else(String::new, |item| item.unit.to_string());
     let audit = match may_audit {
-        Ok(()) => Some(audit(&known, &sku, (&asked, past), &unit, &reader).await?),
+        Ok(()) => Some(audit(&known, &sku, (&asked, past, &until), &unit, &reader).await?),
         Err(_) => None,
     };
     let age = past.map_or_else(|| Age::of(&app, &level.at), |past| Age::of_past(&level.at, past));
     let title = item.map_or_else(|| sku.to_string(), |item| item.name.to_string());
-    page(&ItemPage {
-        frame: Frame::at_site(title, &site).aged(age),
+    let stream = live::at_site(&caller, &age, site.as_str(), ("sku", sku.as_str()));
+    live_page(&ItemPage {
+        frame: Frame::at_site(title, &site).aged(age).live(stream),
         tabs: Tabs::stock(&site),
         actions: if past.is_none() { forms::of_item(&caller, &site, &sku) } else { Vec::new() },
         everywhere: format!("/ui/items/{}", crate::text::segment(sku.as_str())),
@@ -161,18 +165,45 @@ fn held_by(level: &StockLevel) -> Vec<(&'static str, Number)> {
     all.into_iter().filter(|(_, held)| *held != 0).map(|(reason, held)| (reason, Number(held))).collect()
 }
 
+/// Up to where movements belong to the page: those that came later are none of the past.
+struct Until {
+    filter: MovementFilter,
+    /// What the newest of them comes behind, from the newest on.
+    before: Option<MovementKey>,
+}
+
+impl Until {
+    fn of(then: Option<Then>) -> Self {
+        let period = |axis, last: Timestamp| Period {
+            axis,
+            from: None,
+            to: Timestamp::from_micros(last.micros().saturating_add(1)).ok(),
+        };
+        let (period, before) = match then {
+            None => (Period::default(), None),
+            Some(Then::Recorded(Point::Seq(seq))) => {
+                (Period::default(), Some(MovementKey { seq: seq.saturating_add(1), line: 0 }))
+            }
+            Some(Then::Recorded(Point::Instant(at))) => (period(Axis::Recorded, at), None),
+            Some(Then::Occurred(at)) => (period(Axis::Occurred, at), None),
+        };
+        Self { filter: MovementFilter { period, ..MovementFilter::default() }, before }
+    }
+}
+
 impl Asked {
     async fn movements(
         &self,
         known: &KnownSite,
         sku: &Sku,
+        until: &Until,
         reader: &Reader,
     ) -> Result<(Vec<Movement>, Option<String>), Problem> {
         // The cursors are those of the JSON route, which lists the same.
-        let all = MovementFilter::default();
-        let list = named(&known.site, sku, First::Newest, &all);
-        let after = list.begin::<MovementKey>(self.cursor.as_deref())?;
-        let found = reader.0.movements((known, sku), &all, Direction::NewestFirst, after, self.limit.get());
+        let Until { filter, before } = until;
+        let list = named(&known.site, sku, First::Newest, filter);
+        let after = list.begin::<MovementKey>(self.cursor.as_deref())?.or(*before);
+        let found = reader.0.movements((known, sku), filter, Direction::NewestFirst, after, self.limit.get());
         let answer = found.await?;
         let Page { data, next } = answer.value;
         let next = list.cursor(next.as_ref());
@@ -183,13 +214,13 @@ impl Asked {
 async fn audit(
     known: &KnownSite,
     sku: &Sku,
-    (asked, past): (&Asked, Option<Past>),
+    (asked, past, until): (&Asked, Option<Past>, &Until),
     unit: &str,
     reader: &Reader,
 ) -> Result<Audit, Problem> {
-    let (movements, next) = asked.movements(known, sku, reader).await?;
-    let (all, newest) = (MovementFilter::default(), Direction::NewestFirst);
-    let charted = reader.0.movements((known, sku), &all, newest, None, CHARTED_MAX).await?.value;
+    let (movements, next) = asked.movements(known, sku, until, reader).await?;
+    let (Until { filter, before }, newest) = (until, Direction::NewestFirst);
+    let charted = reader.0.movements((known, sku), filter, newest, *before, CHARTED_MAX).await?.value;
     let oldest_first: Vec<&Movement> = charted.data.iter().rev().collect();
     let explanation = match past.map(|past| past.point(known)) {
         None => reader.0.explain(known, sku, None).await?,
@@ -200,7 +231,9 @@ async fn audit(
     };
     let path = site_path_of(&known.site, "stock", sku.as_str());
     let (limit, cursor) = (asked.limit.get().to_string(), asked.cursor.as_deref().unwrap_or_default());
-    let parameters = [("limit", limit.as_str()), ("cursor", cursor)];
+    let as_of = asked.as_of.map_or_else(String::new, |picked| picked.0.to_string());
+    let axis = if asked.axis == Some(Axis::Occurred) { "occurred" } else { "" };
+    let parameters = [("as_of", as_of.as_str()), ("axis", axis), ("limit", &limit), ("cursor", cursor)];
     Ok(Audit {
         history: chart::history(&oldest_first, charted.next.is_none(), unit),
         explained: explanation.as_ref().map(explained),

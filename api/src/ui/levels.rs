@@ -19,7 +19,8 @@ use crate::http::stock_lists::SiteLevels;
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
-use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
+use crate::http::ui::frame::{Frame, Tabs, live_page, site_path, site_path_of};
+use crate::http::ui::live;
 use crate::http::ui::overview::LOW;
 use crate::http::ui::query::{Picked, address, field, filled};
 use crate::http::ui::text::Number;
@@ -125,10 +126,11 @@ async fn show(
             path: address(&own, &[("as_of", as_of.as_str()), ("axis", axis)]),
         }
     };
-    page(&Levels {
-        frame: Frame::at_site(format!("Stock at {site}"), &site).aged(age),
+    let stream = live::at_site(&caller, &age, site.as_str(), ("", ""));
+    live_page(&Levels {
+        frame: Frame::at_site(format!("Stock at {site}"), &site).aged(age).live(stream),
         tabs: Tabs::stock(&site),
-        actions: forms::at_site(&caller, &site),
+        actions: if past.is_none() { forms::at_site(&caller, &site) } else { Vec::new() },
         feeds: Feeds::new((levels.len(), "items"), &path, &shown, next.as_deref()),
         rows: levels.iter().map(row).collect(),
         low_path: address(&path, &[("available", &LOW.to_string())]),

@@ -1,7 +1,9 @@
 //! The dashboard: the same answers as the JSON, as pages that need no script.
 //!
+//! One small script renews the numbers of some pages where there are scripts (`live.rs`); nothing depends on it.
+//!
 //! A page asks [`Queries`](stockledger_projections::Queries) what the JSON routes ask, with the rights of the JSON routes,
-//! and shows the same views. Absent on purpose: rules of the business, SQL, scripts, and anything from another host.
+//! and shows the same views. Absent on purpose: rules of the business, SQL, and anything from another host.
 //!
 //! Start reading at [`routes`], then `frame.rs` for what all pages have in common, then `dress.rs` for what happens to a
 //! problem on its way to a browser. Mounted by the http module, whose routes and extractors it works with.
@@ -19,10 +21,13 @@ mod forms;
 mod frame;
 mod item;
 mod items;
+mod keys;
 mod levels;
+mod live;
 mod order;
 mod orders;
 mod overview;
+mod pace;
 mod projections;
 mod query;
 mod sign_in;
@@ -48,6 +53,7 @@ pub(super) fn routes() -> Routes {
         .and(audit::routes())
         .and(forms::routes())
         .and(account::routes())
+        .and(keys::routes())
         .and(sign_in::routes());
     assets::routes().and(pages.for_people())
 }

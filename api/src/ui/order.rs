@@ -18,8 +18,9 @@ use crate::http::segments::{Parameters, Segments};
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
-use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
+use crate::http::ui::frame::{Frame, Tabs, live_page, site_path, site_path_of};
 use crate::http::ui::item::why;
+use crate::http::ui::live;
 use crate::http::ui::orders::Status;
 use crate::http::ui::text::{Change, Number, When, money, sentence};
 
@@ -121,8 +122,10 @@ async fn show(
     let path = site_path_of(&site, "orders", order_id.as_str());
     let frame =
         Frame::at_site(format!("Order {order_id}"), &site).below(site_path(&site, "orders"), "Orders");
-    page(&OrderPage {
-        frame: frame.aged(Age::of(&app, &answer.at)),
+    let age = Age::of(&app, &answer.at);
+    let stream = live::at_site(&caller, &age, site.as_str(), ("order", order_id.as_str()));
+    live_page(&OrderPage {
+        frame: frame.aged(age).live(stream),
         tabs: Tabs::orders(&site),
         actions: forms::of_order(&caller, order),
         status: order.status.into(),

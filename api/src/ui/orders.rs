@@ -19,7 +19,8 @@ use crate::http::segments::{Parameters, Segments};
 use crate::http::ui::age::Age;
 use crate::http::ui::feed::{self, Feeds, Format};
 use crate::http::ui::forms::{self, Action};
-use crate::http::ui::frame::{Frame, Tabs, page, site_path, site_path_of};
+use crate::http::ui::frame::{Frame, Tabs, live_page, site_path, site_path_of};
+use crate::http::ui::live;
 use crate::http::ui::query::{address, filled};
 use crate::http::ui::text::{Number, When, sentence};
 
@@ -121,8 +122,11 @@ async fn list(
     let (limit, cursor) = (limit.get().to_string(), cursor.unwrap_or_default());
     let parameters = [("status", word), ("limit", limit.as_str()), ("cursor", cursor.as_str())];
     let next = list.cursor(answer.value.next.as_ref());
-    page(&Orders {
-        frame: Frame::at_site(format!("Orders at {site}"), &site).aged(Age::of(&app, &answer.at)),
+    let age = Age::of(&app, &answer.at);
+    // What is new comes on the first page.
+    let stream = if cursor.is_empty() { live::at_site(&caller, &age, site.as_str(), ("", "")) } else { None };
+    live_page(&Orders {
+        frame: Frame::at_site(format!("Orders at {site}"), &site).aged(age).live(stream),
         tabs: Tabs::orders(&site),
         actions: forms::at_site(&caller, &site)
             .into_iter()

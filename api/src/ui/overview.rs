@@ -1,5 +1,7 @@
 //! `/ui`: what is on hand, what is promised, what was refused, what runs low, and whether all works.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -8,6 +10,7 @@ use stockledger_projections::overview::lag_seconds;
 use stockledger_projections::queries::SiteStock;
 use stockledger_projections::views::{AsOf, Site, StockLevel};
 use stockledger_schemas::{KeyScope, OrderStatus};
+use tokio::time::Instant;
 
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::list::{Pages, Portion};
@@ -17,7 +20,9 @@ use crate::http::segments::{NoParameters, Parameters};
 use crate::http::sites::Sites;
 use crate::http::ui::age::Age;
 use crate::http::ui::forms::{self, Action};
-use crate::http::ui::frame::{Frame, Section, page, site_path, site_path_of};
+use crate::http::ui::frame::{Frame, Section, live_page, site_path, site_path_of};
+use crate::http::ui::live;
+use crate::http::ui::pace::PaceShown;
 use crate::http::ui::query::address;
 use crate::http::ui::text::{Number, duration, up_to};
 use crate::http::{App, operation};
@@ -30,6 +35,8 @@ const ORDERS_MAX: u32 = 10_000;
 pub(super) const LOW: i64 = 10;
 /// Items of a site that run low are not counted further.
 const LOW_COUNTED_MAX: u32 = 500;
+/// How long the page waits for a log that is still being read for how much was recorded.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 /// How many of them are shown, the lowest.
 const LOW_SHOWN: usize = 10;
 
@@ -48,6 +55,9 @@ struct Overview {
     sites: Vec<SiteRow>,
     has_more_sites: bool,
     low: Vec<LowRow>,
+    pace: PaceShown,
+    /// Where the events themselves are, for whoever may see them.
+    events_path: Option<&'static str>,
     partitions: Vec<PartitionRow>,
 }
 
@@ -130,19 +140,29 @@ async fn show(
     caller: Caller,
     reader: Reader,
 ) -> Result<Response, Problem> {
+    let (feed, until) = (app.feed()?, Instant::now() + READ_WITHIN);
+    let end = feed.end(until).await;
     let Portion { data: all, next, .. } = Sites::new(&caller, &reader).page(None, SITES_MAX).await?;
     let mut found = Vec::with_capacity(all.len());
     for site in all {
         found.push(find(site, &reader).await?);
     }
     let states: Vec<AsOf> = found.iter().map(|found| found.at.clone()).collect();
-    page(&Overview {
-        frame: Frame::new("Overview", Section::Overview).aged(Age::of_all(&app, &states)),
+    let pace = feed.pace(caller.sites(), until).await;
+    let age = Age::of_all(&app, &states);
+    let stream = live::everywhere(&app, &caller, &age, end, &states);
+    live_page(&Overview {
+        frame: Frame::new("Overview", Section::Overview).aged(age).live(stream),
         actions: if found.is_empty() { forms::open_site(&caller) } else { Vec::new() },
         totals: totals(&found),
         low: lowest(&found, &reader).await?,
         sites: found.iter().map(row).collect(),
         has_more_sites: next.is_some(),
+        pace: PaceShown::of(&pace, app.node().environment.now()),
+        events_path: caller
+            .check(Access::OwnSites(KeyScope::AuditRead), None)
+            .is_ok()
+            .then_some("/ui/events"),
         partitions: partitions(&app),
     })
 }

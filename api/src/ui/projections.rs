@@ -39,6 +39,7 @@ struct VersionRow {
     class: &'static str,
     at: When,
     records_behind: Number,
+    /// How long, before the number of records; empty where nobody can tell.
     behind: String,
     digest: String,
     progress: Option<Filling>,
@@ -89,7 +90,10 @@ fn version_row(version: &VersionOverview) -> VersionRow {
         let left = seconds_left.map_or_else(String::new, |left| format!(", {} left", duration(left)));
         let (done, total) = (Number::of(filling.records_done), Number::of(filling.records_total));
         let rate = Number::of(filling.records_per_second);
-        let told = format!("{done} of {total} records, {rate} a second{left}");
+        let told = match filling.records_total {
+            0 => "It is about to begin".to_owned(),
+            _ => format!("{done} of {total} records, {rate} a second{left}"),
+        };
         Filling { done: filling.records_done, total: filling.records_total.max(1), told }
     });
     let halts = partitions.iter().filter_map(|one| {
@@ -103,7 +107,7 @@ fn version_row(version: &VersionOverview) -> VersionRow {
         class,
         at: When(info.created_at),
         records_behind: Number::of(*lag_records),
-        behind: lag_seconds.map_or_else(|| "unknown".to_owned(), duration),
+        behind: lag_seconds.map_or_else(String::new, |seconds| format!("{}, ", duration(seconds))),
         digest: digest.clone(),
         progress: filling,
         halts: halts.collect(),

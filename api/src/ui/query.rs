@@ -42,6 +42,15 @@ impl FromStr for Picked {
     }
 }
 
+/// An instant as browsers write it, with or without its seconds and without its `Z`, as the JSON has it; what is none stays.
+pub(super) fn moment(text: &str) -> String {
+    [":00Z", "Z"]
+        .iter()
+        .map(|end| format!("{text}{end}"))
+        .find(|whole| whole.parse::<Timestamp>().is_ok())
+        .unwrap_or_else(|| text.to_owned())
+}
+
 /// The instant as a field of a form takes it.
 pub(super) fn field(instant: Timestamp) -> String {
     instant.to_string().chars().take(19).collect()

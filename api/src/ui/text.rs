@@ -15,6 +15,10 @@ impl Number {
         Self(count.try_into().unwrap_or(i64::MAX))
     }
 
+    pub(super) const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     pub(super) const fn is_one(&self) -> bool {
         self.0 == 1
     }

@@ -79,6 +79,14 @@ impl Place {
         }
     }
 
+    /// Has a command carried out, from somewhere else than the browser.
+    pub(crate) async fn post(&self, path: &str, body: Value) {
+        static KEYS: AtomicU64 = AtomicU64::new(1_000);
+        let key = HeaderValue::from(KEYS.fetch_add(1, Ordering::Relaxed));
+        let posted = self.client().post_json::<Value>(path, vec![(IDEMPOTENCY_KEY, key)], &body).await;
+        posted.unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
     /// Goods, an order that was shipped in part, one that was refused, and something set aside.
     async fn fill(&self, client: &Client) {
         let put = async |path: &str, body: Value| drop(client.put_json::<Value>(path, &body).await.unwrap());

@@ -227,7 +227,14 @@ fn every_route_says_what_it_needs_in_a_way_that_fits_its_path() {
             Access::Open => {
                 let open = ["/", "/livez", "/readyz", "/startupz", "/problems", "/problems/{code}"];
                 let described = ["/openapi.json", "/docs", "/docs/{file}"];
-                let looks = ["/ui/style.css", "/ui/icon.svg", "/ui/theme", "/ui/sign-in", "/ui/sign-out"];
+                let looks = [
+                    "/ui/style.css",
+                    "/ui/icon.svg",
+                    "/ui/live.js",
+                    "/ui/theme",
+                    "/ui/sign-in",
+                    "/ui/sign-out",
+                ];
                 assert!(
                     [&open[..], &described, &looks].concat().contains(&path),
                     "{method} {path} is open to everybody"

@@ -15,6 +15,7 @@ use stockledger_schemas::SiteId;
 use crate::http::App;
 use crate::http::access::cookie::Jar;
 use crate::http::access::{Access, Caller};
+use crate::http::headers::LEDGER_RENEWAL;
 use crate::http::patience::Peer;
 use crate::http::problem::{Code, Problem};
 use crate::keys::{Identified, Key, Keyring, Refused, Token};
@@ -114,7 +115,7 @@ fn known(app: &App, request: &Request) -> Result<Caller, Problem> {
     };
     let has_header = request.headers().contains_key(header::AUTHORIZATION);
     if !has_header && let Some(ticket) = ticket(request) {
-        return in_session(app, keyring, ticket);
+        return in_session(app, keyring, ticket, is_by_itself(request.headers()));
     }
     let found = bearer(request.headers()).and_then(|token| live(app, keyring, &token));
     let found = if has_header { counted(app, request.extensions(), found) } else { found };
@@ -166,9 +167,17 @@ fn ticket(request: &Request) -> Option<&str> {
     jar.ticket(request.headers()).filter(|_| counts)
 }
 
-fn in_session(app: &App, keyring: &Keyring, ticket: &str) -> Result<Caller, Problem> {
+/// Whether a page asks by itself: to be renewed, or for the stream that tells it when.
+fn is_by_itself(headers: &HeaderMap) -> bool {
+    let is_stream = headers.get(header::ACCEPT).is_some_and(|media_type| media_type == "text/event-stream");
+    is_stream || headers.contains_key(LEDGER_RENEWAL)
+}
+
+fn in_session(app: &App, keyring: &Keyring, ticket: &str, by_itself: bool) -> Result<Caller, Problem> {
     let ended = || unauthenticated("the session has ended; sign in again");
-    let (session, key_id) = app.sessions().enter(ticket, Instant::now()).ok_or_else(ended)?;
+    let (sessions, now) = (app.sessions(), Instant::now());
+    let found = if by_itself { sessions.look(ticket, now) } else { sessions.enter(ticket, now) };
+    let (session, key_id) = found.ok_or_else(ended)?;
     let key = keyring.live(&key_id, app.node().environment.now()).ok_or_else(|| {
         app.sessions().close(ticket);
         ended()

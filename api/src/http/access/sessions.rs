@@ -67,6 +67,20 @@ impl Sessions {
 
     /// The session of a ticket and its key, if it goes on; from now on it counts as used.
     pub(in crate::http) fn enter(&self, ticket: &str, now: Instant) -> Option<(SessionId, KeyId)> {
+        self.find(ticket, now, |session| session.used = now)
+    }
+
+    /// The same for what a page does by itself: a browser that was left open is not used.
+    pub(in crate::http) fn look(&self, ticket: &str, now: Instant) -> Option<(SessionId, KeyId)> {
+        self.find(ticket, now, |_| {})
+    }
+
+    fn find(
+        &self,
+        ticket: &str,
+        now: Instant,
+        mark: impl FnOnce(&mut Session),
+    ) -> Option<(SessionId, KeyId)> {
         let id = SessionId::of(ticket);
         let mut open = self.lock();
         let session = open.get_mut(&id.0)?;
@@ -74,7 +88,7 @@ impl Sessions {
             open.remove(&id.0);
             return None;
         }
-        session.used = now;
+        mark(session);
         Some((id, session.key_id.clone()))
     }
 
@@ -152,6 +166,16 @@ mod tests {
         }
         assert_eq!(sessions.enter(&quiet, now), None);
         assert_eq!(sessions.enter(&busy, begun + SESSION_LASTS), None);
+        assert!(sessions.lock().is_empty());
+    }
+
+    #[test]
+    fn what_a_page_does_by_itself_keeps_no_session_open() {
+        let (sessions, begun) = (Sessions::default(), Instant::now());
+        let left_open = sessions.open(&key("key00001"), begun).unwrap();
+        let later = begun + SESSION_IDLE_MAX - Duration::from_secs(1);
+        assert!(sessions.look(&left_open, later).is_some());
+        assert_eq!(sessions.look(&left_open, begun + SESSION_IDLE_MAX), None);
         assert!(sessions.lock().is_empty());
     }
 

@@ -11,9 +11,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use stockledger_schemas::{Event, KeyScope, OrderId, Scope, SiteId, Sku};
+use stockledger_schemas::{Event, KeyScope, OrderId, Refusal, Scope, SiteId, Sku};
+use tokio::time::Instant;
 
-use crate::feed::{Cursor, EventType, Filter, Recorded};
+use crate::feed::{Cursor, EventType, Filter, Recorded, SETTLE_WITHIN};
 use crate::http::App;
 use crate::http::access::{Access, Caller, Routes};
 use crate::http::list::Limit;
@@ -21,7 +22,8 @@ use crate::http::problem::Problem;
 use crate::http::segments::Parameters;
 use crate::http::table::{Cell, Row};
 use crate::http::ui::feed::{self, Feeds, Format};
-use crate::http::ui::frame::{Frame, Section, page, site_path_of};
+use crate::http::ui::frame::{Frame, Section, live_page, site_path_of};
+use crate::http::ui::live;
 use crate::http::ui::query::filled;
 use crate::http::ui::text::{When, sentence};
 
@@ -95,9 +97,12 @@ async fn list(
     let feed = app.feed()?;
     let _seat = app.seats().take(caller.credential())?;
     let cursor = search.cursor.as_deref();
-    let before =
-        cursor.map(|cursor| Cursor::parse(cursor, feed.ledger_id(), feed.partitions())).transpose()?;
-    let found = window::newest(feed, before, &search.filter(&caller), search.limit.get() as usize).await?;
+    let before = match cursor {
+        Some(cursor) => Cursor::parse(cursor, feed.ledger_id(), feed.partitions())?,
+        None => feed.end(Instant::now() + SETTLE_WITHIN).await,
+    };
+    let filter = search.filter(&caller);
+    let found = window::newest(feed, &before, &filter, search.limit.get() as usize).await?;
     if let Some(format) = search.format {
         return feed::rows(format, &found.decisions.iter().cloned().map(Told).collect::<Vec<_>>());
     }
@@ -107,11 +112,14 @@ async fn list(
     let order = text(order.as_ref().map(|id| id as _));
     let word = r#type.as_ref().map_or("", EventType::as_str);
     let (limit, cursor) = (limit.get().to_string(), cursor.unwrap_or_default());
-    let parameters = [("site", site.as_str()), ("sku", &sku), ("order", &order), ("type", word)];
-    let parameters = [&parameters[..], &[("limit", limit.as_str()), ("cursor", cursor)]].concat();
+    let about = [("site", site.as_str()), ("sku", &sku), ("order", &order), ("type", word)];
+    // What is new comes on the first page.
+    let after = before.text(feed.ledger_id());
+    let stream = if cursor.is_empty() { live::behind(&caller, &after, &about) } else { None };
+    let parameters = [&about[..], &[("limit", limit.as_str()), ("cursor", cursor)]].concat();
     let next = found.older.map(|older| older.text(feed.ledger_id()));
-    page(&Events {
-        frame: Frame::new("Events", Section::Events),
+    live_page(&Events {
+        frame: Frame::new("Events", Section::Events).live(stream),
         types: types(word),
         is_filtered: !(site.is_empty() && sku.is_empty() && order.is_empty() && word.is_empty()),
         is_cut: found.is_cut,
@@ -186,6 +194,9 @@ fn about(recorded: &Recorded) -> Vec<About> {
         return vec![About { text: order_id.to_string(), path }];
     }
     let skus = skus(event);
+    if let (Event::CommandRefused(refused), true) = (event, skus.is_empty()) {
+        return vec![About { text: sentence(refused.command.as_str()), path: String::new() }];
+    }
     let item = |sku: &&Sku| About {
         text: sku.to_string(),
         path: match site {
@@ -209,6 +220,10 @@ fn skus(event: &Event) -> Vec<&Sku> {
         Event::StockCounted(counted) => counted.lines.iter().map(|line| &line.sku).collect(),
         Event::StockHeld(held) => vec![&held.sku],
         Event::HoldReleased(released) => vec![&released.sku],
+        Event::CommandRefused(refused) => match &refused.refusal {
+            Refusal::InsufficientStock(short) => short.shortages.iter().map(|line| &line.sku).collect(),
+            _ => Vec::new(),
+        },
         _ => Vec::new(),
     }
 }

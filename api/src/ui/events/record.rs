@@ -13,7 +13,7 @@ use super::{About, about, is_refusal, site_of, what};
 use crate::feed::{Filter, Recorded, SETTLE_WITHIN};
 use crate::http::App;
 use crate::http::access::{Access, Caller};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, refusal};
 use crate::http::segments::{NoParameters, Parameters, Segments};
 use crate::http::ui::forms::{self, Action};
 use crate::http::ui::frame::{Frame, Section, page};
@@ -31,6 +31,8 @@ struct EventPage {
     frame: Frame,
     actions: Vec<Action>,
     is_refusal: bool,
+    /// Why it was refused, if it was.
+    why: String,
     about: Vec<About>,
     site: String,
     actor: String,
@@ -78,6 +80,7 @@ pub(super) async fn show(
             .below(format!("/ui/events/{position}"), position.to_string()),
         actions: actions(&caller, &recorded),
         is_refusal: decision.events.iter().any(is_refusal),
+        why: why(&recorded),
         about: about(&recorded),
         site: site_of(&recorded).map_or_else(String::new, ToString::to_string),
         actor: decision.context.actor.to_string(),
@@ -100,6 +103,12 @@ pub(super) async fn show(
         earlier: position.seq.checked_sub(1).filter(|seq| *seq > 0).map(beside),
         later: beside(position.seq.saturating_add(1)),
     })
+}
+
+/// Why it was refused, as its caller was told.
+fn why(recorded: &Recorded) -> String {
+    let refused = recorded.decision.events.iter().find_map(|event| refusal(site_of(recorded), event));
+    refused.map_or_else(String::new, |problem| problem.document("", "").detail().to_owned())
 }
 
 /// What can be done about it: goods that were set aside can be given free.

@@ -7,9 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use stockledger_schemas::{PartitionId, Position};
-use tokio::time::Instant;
 
-use crate::feed::{Cursor, Feed, Filter, Recorded, SETTLE_WITHIN};
+use crate::feed::{Cursor, Feed, Filter, Recorded};
 use crate::http::problem::Problem;
 
 /// Decisions that one page looks at.
@@ -37,17 +36,13 @@ struct Lane {
     waiting: VecDeque<Arc<Recorded>>,
 }
 
-/// At most so many decisions that pass, up to those that `before` stands behind; up to the end without it.
+/// At most so many decisions that pass, up to those that `before` stands behind.
 pub(super) async fn newest(
     feed: &Feed,
-    before: Option<Cursor>,
+    before: &Cursor,
     filter: &Filter,
     max: usize,
 ) -> Result<Found, Problem> {
-    let before = match before {
-        Some(before) => before,
-        None => feed.end(Instant::now() + SETTLE_WITHIN).await,
-    };
     let lane = |Position { partition, seq }| Lane { partition, unread: seq, waiting: VecDeque::new() };
     let mut lanes: Vec<Lane> = before.places().into_iter().map(lane).collect();
     let piece = (LOOKS_MAX / lanes.len().max(1)) as u64;
@@ -69,7 +64,7 @@ pub(super) async fn newest(
     let older = match before {
         Cursor::Ledger(_) => Cursor::Ledger(places),
         Cursor::Partition(Position { partition, .. }) => {
-            Cursor::Partition(Position::new(partition, places.first().copied().unwrap_or(0)))
+            Cursor::Partition(Position::new(*partition, places.first().copied().unwrap_or(0)))
         }
     };
     let is_cut = looks >= LOOKS_MAX && decisions.len() < max;

@@ -23,14 +23,16 @@ const fn access<F: Form>() -> Access {
 /// What the action is called that leads to a new order.
 pub(in crate::http::ui) const PLACE_AN_ORDER: &str = "Place an order";
 const RELEASE: &str = "Release a hold";
+const NOTE: &str = "Write a note";
 
-const AT_SITE: [(&str, &str, Access); 6] = [
+const AT_SITE: [(&str, &str, Access); 7] = [
     ("Receive", "receive", access::<stock::Receive>()),
     ("Adjust", "adjust", access::<stock::Adjust>()),
     ("Count", "count", access::<stock::Count>()),
     ("Hold", "hold", access::<stock::Hold>()),
     (RELEASE, "release", access::<stock::Release>()),
     (PLACE_AN_ORDER, "place-order", access::<orders::Place>()),
+    (NOTE, "note", access::<stock::Note>()),
 ];
 
 /// At a site.
@@ -41,7 +43,7 @@ pub(in crate::http::ui) fn at_site(caller: &Caller, site: &SiteId) -> Vec<Action
 
 /// With an item at a site.
 pub(in crate::http::ui) fn of_item(caller: &Caller, site: &SiteId, sku: &Sku) -> Vec<Action> {
-    let takes_sku = |action: &Action| action.text != RELEASE;
+    let takes_sku = |action: &Action| ![RELEASE, NOTE].contains(&action.text);
     let with_sku =
         |action: Action| Action { path: address(&action.path, &[("sku", sku.as_str())]), ..action };
     at_site(caller, site).into_iter().filter(takes_sku).map(with_sku).collect()

@@ -56,6 +56,7 @@ pub(super) fn routes() -> Routes {
     let routes = with::<stock::Count>(routes, "/ui/sites/{site}/count");
     let routes = with::<stock::Hold>(routes, "/ui/sites/{site}/hold");
     let routes = with::<stock::Release>(routes, "/ui/sites/{site}/release");
+    let routes = with::<stock::Note>(routes, "/ui/sites/{site}/note");
     let routes = with::<orders::Place>(routes, "/ui/sites/{site}/place-order");
     let routes = with::<orders::Ship>(routes, "/ui/sites/{site}/orders/{order_id}/ship");
     let routes = with::<orders::Cancel>(routes, "/ui/sites/{site}/orders/{order_id}/cancel");

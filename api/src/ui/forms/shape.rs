@@ -4,9 +4,10 @@
 //! the field. Names of fields are those of members; one of line 2 is `lines-2-sku`.
 
 use serde_json::{Map, Value, json};
-use stockledger_schemas::{CommandKind, Timestamp};
+use stockledger_schemas::CommandKind;
 
 use crate::http::ui::fields::Fields;
+use crate::http::ui::query::moment;
 use crate::http::ui::text::minor;
 
 /// Lines that a form has at first, and how many more each time.
@@ -185,15 +186,6 @@ fn value(kind: Kind, text: &str, fields: &Fields) -> Option<Value> {
         }
         Kind::Moment => json!(moment(text)),
     })
-}
-
-/// As browsers write an instant: with or without its seconds, and without its `Z`.
-fn moment(text: &str) -> String {
-    [":00Z", "Z"]
-        .iter()
-        .map(|end| format!("{text}{end}"))
-        .find(|whole| whole.parse::<Timestamp>().is_ok())
-        .unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ impl Sheet {
             Said::Refused(problem, composed) => (None, Some(refused(problem, composed))),
         };
         let own = shape.fields.iter().map(|field| view.field(field));
+        let note = if shape.command == CommandKind::RecordNote { NOTE.required() } else { NOTE };
         Self {
             frame: frame(shape, ids),
             does: shape.does,
@@ -115,7 +116,7 @@ impl Sheet {
             key,
             done,
             refused,
-            fields: own.chain(view.reason(shape)).chain([view.field(&NOTE)]).collect(),
+            fields: own.chain(view.reason(shape)).chain([view.field(&note)]).collect(),
             columns: shape
                 .lines
                 .map_or_else(Vec::new, |lines| lines.columns.iter().map(|one| one.label).collect()),

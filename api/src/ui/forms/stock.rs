@@ -1,7 +1,8 @@
-//! Forms about stock: receive, adjust, count, hold, release.
+//! Forms about stock: receive, adjust, count, hold, release, and a note about anything else.
 
 use stockledger_schemas::CommandKind;
 
+use crate::http::sites::RecordNoteBody;
 use crate::http::stock::{AdjustmentBody, CountBody, HoldBody, ReceiptBody, ReleaseBody};
 use crate::http::ui::forms::Form;
 use crate::http::ui::forms::shape::{Field, Kind, Lines, Shape};
@@ -76,6 +77,15 @@ const RELEASE: Shape = Shape {
     lines: None,
 };
 
+const NOTE: Shape = Shape {
+    command: CommandKind::RecordNote,
+    title: "Write a note",
+    does: "Puts a remark on record among the events of the site. Nothing moves, and nobody can change it later.",
+    button: "Record the note",
+    fields: &[],
+    lines: None,
+};
+
 macro_rules! forms {
     ($($(#[$meta:meta])* $form:ident = $input:ty, $shape:expr;)+) => {
         $(
@@ -104,4 +114,6 @@ forms! {
     Hold = HoldBody, HOLD;
     /// And given free.
     Release = ReleaseBody, RELEASE;
+    /// A remark.
+    Note = RecordNoteBody, NOTE;
 }

@@ -11,7 +11,7 @@ use crate::place::Place;
 const AXE: &str = "STOCKLEDGER_TEST_AXE";
 const WIDTHS: [u32; 2] = [1280, 390];
 
-const PAGES: [&str; 29] = [
+const PAGES: [&str; 32] = [
     "/ui",
     "/ui/sites",
     "/ui/items",
@@ -29,6 +29,7 @@ const PAGES: [&str; 29] = [
     "/ui/sites/uk/count",
     "/ui/sites/uk/hold",
     "/ui/sites/uk/release",
+    "/ui/sites/uk/note",
     "/ui/sites/uk/place-order",
     "/ui/sites/uk/orders/o-1/ship",
     "/ui/sites/uk/orders/o-1/return",
@@ -39,6 +40,8 @@ const PAGES: [&str; 29] = [
     "/ui/projections/rebuild",
     "/ui/audit",
     "/ui/account",
+    "/ui/keys",
+    "/ui/keys/new",
     "/ui/sign-in",
     "/ui/sites/nowhere/stock",
 ];

@@ -2,4 +2,5 @@
 
 mod accessible;
 mod journeys;
+mod live;
 mod signing_in;

@@ -10,7 +10,7 @@ use crate::support::{Answer, PATIENCE, Service, send};
 use crate::ui::{assert_page, assert_says, browse, words};
 
 /// Waits until the feed has everything that was answered.
-async fn level(service: &Service) {
+pub(super) async fn level(service: &Service) {
     for status in service.ledger.status() {
         assert!(service.feed.reached(status.position, tokio::time::Instant::now() + PATIENCE).await);
     }

@@ -106,6 +106,12 @@ async fn every_command_can_be_given_by_a_form() {
         &done(&service, "/ui/sites/uk/release", &[("hold_id", "h1")]).await,
         &["Hold released", "CUP 0 7 7"],
     );
+    let noted =
+        done(&service, "/ui/sites/uk/note", &[("note", "gate 4 was open"), ("reason", "other")]).await;
+    assert_page(&noted, "Write a note at uk");
+    assert_says(&noted, &["Note recorded at position", "Stock at uk"]);
+    let unsaid = submit(&service, "/ui/sites/uk/note", &[("key", "unsaid"), ("note", " ")]).await.expect(422);
+    assert!(unsaid.text.contains(r#"id="note-wrong""#), "it is said beside the field: {}", unsaid.text);
 
     let order = [
         ("order_id", "o/1"),

@@ -2,6 +2,9 @@
 
 mod events;
 mod forms;
+mod keys;
+mod live;
+mod pace;
 mod pages;
 mod sign_in;
 
@@ -35,7 +38,13 @@ fn assert_page(answer: &Answer, title: &str) {
         text.contains("<a class=\"skip\" href=\"#main\">") && text.contains("<main id=\"main\""),
         "{text}"
     );
-    for forbidden in ["<script", "style=\"", "<style", " onclick", "javascript:", "http://", "https://"] {
+    // One script of our own, on pages that renew themselves, and no other.
+    let script = r#"<script src="/ui/live.js" defer></script>"#;
+    let is_live = text.contains("data-stream=\"");
+    assert_eq!(text.matches("<script").count(), usize::from(is_live), "{text}");
+    assert_eq!(text.contains(script), is_live, "{text}");
+    assert!(!is_live || policy.ends_with("; script-src 'self'; connect-src 'self'"), "{policy}");
+    for forbidden in ["style=\"", "<style", " onclick", "javascript:", "http://", "https://"] {
         assert!(!text.to_lowercase().contains(forbidden), "{forbidden} in {text}");
     }
     for open in ["table", "section", "ul", "ol", "form", "nav", "main", "svg"] {
@@ -46,7 +55,9 @@ fn assert_page(answer: &Answer, title: &str) {
 
 /// The text of a page without its markup, white space folded.
 fn words(answer: &Answer) -> String {
-    let pieces = answer.text.split('<').filter_map(|piece| piece.split_once('>').map(|(_, text)| text));
+    // Where a word may be broken it is still one.
+    let whole = answer.text.replace("<wbr>", "");
+    let pieces = whole.split('<').filter_map(|piece| piece.split_once('>').map(|(_, text)| text));
     let text: Vec<&str> = pieces.flat_map(str::split_whitespace).collect();
     text.join(" ")
 }

@@ -44,10 +44,10 @@ async fn the_overview_sums_up_what_is_there() {
         &overview,
         &[
             "On hand 12,152 units of 2 items",
-            "Available 11,152 units",
-            "Open orders 1 for 1,000 reserved units",
+            "Available 11,152 not reserved or held",
+            "Open orders 1 1,000 units reserved",
             "Refused orders 1 out of stock",
-            "Low stock 1 items",
+            "Items low in stock 1 10 or fewer",
             "United Kingdom uk 12,152 1,000 0 11,152 1 1 1",
             "CUP &#60;1&#62;",
             "0 s behind",
@@ -136,13 +136,39 @@ async fn an_item_shows_its_history_and_why_its_level_is_what_it_is() {
 }
 
 #[tokio::test]
+async fn the_past_of_an_item_has_nothing_of_what_came_later() {
+    let service = shop().await;
+    let movements = service.get("/v1/sites/uk/stock/MUG/movements?first=oldest").await.expect(200);
+    let first = &movements.json["data"][0];
+    let (position, at) = (first["position"].as_str().unwrap(), first["recorded_at"].as_str().unwrap());
+    for as_of in [position.to_owned(), at.to_owned(), format!("{at}&axis=occurred")] {
+        let path = format!("/ui/sites/uk/stock/MUG?as_of={as_of}");
+        let page = browse(&service, &path).await.expect(200);
+        let is_by_occurrence = as_of.contains("axis");
+        // The order is said to have happened before.
+        let (shown, all) = if is_by_occurrence {
+            ("2 movements shown", "All 2")
+        } else {
+            ("1 movement shown", "One movement by")
+        };
+        assert_says(&page, &[shown, all, "On hand 12,345"]);
+        assert!(!page.text.contains("Order shipped"), "{as_of}: {}", page.text);
+        let csv = browse(&service, &format!("{path}&format=csv")).await.expect(200);
+        assert_eq!(csv.text.lines().count(), if is_by_occurrence { 3 } else { 2 }, "{}", csv.text);
+        assert!(page.text.contains("?as_of="), "the rows for programs are those of then: {}", page.text);
+    }
+    let before = browse(&service, "/ui/sites/uk/stock/MUG?as_of=0.1").await.expect(200);
+    assert_says(&before, &["Nothing moved until then.", "On hand 0"]);
+}
+
+#[tokio::test]
 async fn orders_lead_to_their_trail_and_the_trail_to_people_and_items() {
     let service = shop().await;
     let orders = browse(&service, "/ui/sites/uk/orders").await.expect(200);
     assert_page(&orders, "Orders at uk");
     assert_says(
         &orders,
-        &["o/1 Partially shipped c-7 1 1,200 200 1,000 2026-01-02 03:04:05", "o-2 Refused 1 9 0 0"],
+        &["o/1 2026-01-02 03:04:05 Partially shipped c-7 1 1,200 200 1,000", "Refused 1 9 0 0"],
     );
     let refused = browse(&service, "/ui/sites/uk/orders?status=refused").await.expect(200);
     assert!(!refused.text.contains("o%2F1") && refused.text.contains("orders/o-2"));
@@ -221,6 +247,16 @@ async fn what_pages_load_comes_from_here() {
     assert!(style.text.contains("prefers-color-scheme: dark") && !style.text.contains("url("));
     let icon = browse(&service, "/ui/icon.svg").await.expect(200);
     assert_eq!(icon.header("content-type"), "image/svg+xml");
+    let script = browse(&service, "/ui/live.js").await.expect(200);
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(script.header("x-content-type-options"), "nosniff");
+    assert!(
+        script.text.len() < 10_000 && !script.text.contains("eval") && !script.text.contains("innerHTML")
+    );
+    let known = script.header("etag").to_owned();
+    let again = crate::support::get("/ui/live.js").header("if-none-match", &known);
+    let again = service.send(again.body(Body::empty()).unwrap()).await.expect(304);
+    assert_eq!((again.text.as_str(), again.header("etag")), ("", known.as_str()));
 }
 
 #[tokio::test]
