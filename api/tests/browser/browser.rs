@@ -169,14 +169,17 @@ impl Browser {
         text.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
+    /// The same with one space wherever there is space.
+    async fn folded_text(&self) -> String {
+        self.text().await.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Waits until the page says all of this.
     pub(crate) async fn reads(&self, said: &[&str]) {
         let deadline = Instant::now() + PATIENCE;
         let mut again = interval(Duration::from_millis(20));
         loop {
-            let text = self.text().await;
-            let folded: Vec<&str> = text.split_whitespace().collect();
-            let folded = folded.join(" ");
+            let folded = self.folded_text().await;
             let missing: Vec<&&str> = said.iter().filter(|one| !folded.contains(**one)).collect();
             if missing.is_empty() {
                 return;
@@ -189,7 +192,7 @@ impl Browser {
     /// The same, loading the page again until it does: for what is read from tables that follow.
     pub(crate) async fn comes_to_read(&self, said: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.text().await.contains(said) {
+        while !self.folded_text().await.contains(said) {
             assert!(Instant::now() < deadline, "{said} never comes to {}", self.path().await);
             self.reload().await;
         }

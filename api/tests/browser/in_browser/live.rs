@@ -92,7 +92,8 @@ async fn news_wait_for_whoever_has_scrolled_and_for_whoever_pauses() {
     browser.reads(&["Paused", "Go on"]).await;
     receive(&place, 1).await;
     browser.go("/ui/sites/uk/stock").await;
-    browser.reads(&["Paused", "Black tea 9"]).await;
+    browser.comes_to_read("Black tea 9").await;
+    browser.reads(&["Paused"]).await;
     mark(&browser).await;
     receive(&place, 1).await;
     browser.press("Go on").await;
