@@ -4,6 +4,7 @@ mod events;
 mod forms;
 mod pages;
 mod sign_in;
+mod verification;
 
 use axum::body::Body;
 
