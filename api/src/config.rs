@@ -17,6 +17,7 @@ use self::file::File;
 use self::kafka::secret_file;
 pub use self::kafka::{Kafka, KafkaFlags};
 pub(crate) use self::kafka::{PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE as KAFKA_PASSWORD_VARIABLE};
+use crate::verifications::Every;
 pub use stockledger_log::kafka::Profile;
 
 mod address;
@@ -68,6 +69,15 @@ pub struct Flags {
     /// What this process does: writer, projector, api [default: all three]
     #[arg(long, global = true, value_name = "ROLE,..", env = "STOCKLEDGER_ROLES", hide_env_values = true)]
     pub roles: Option<String>,
+    /// How often a node that writes verifies the log by itself, such as 24h or 7d, or off [default: 24h]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        env = "STOCKLEDGER_VERIFY_EVERY",
+        hide_env_values = true
+    )]
+    pub verify_every: Option<String>,
     /// What this node is called in the log [default: stockledger]
     #[arg(long, global = true, value_name = "NAME", env = "STOCKLEDGER_NODE", hide_env_values = true)]
     pub node: Option<String>,
@@ -142,6 +152,8 @@ pub struct Settings {
     pub listen: Setting<SocketAddr>,
     /// What this process does.
     pub roles: Setting<Roles>,
+    /// How often it verifies the log by itself.
+    pub verify_every: Setting<Every>,
     /// What this node is called in the log.
     pub node: Setting<Name>,
     /// Partitions of a ledger that is made new.
@@ -295,6 +307,9 @@ impl Settings {
         let listen = layers.pick("listen", flags.listen.clone(), file.listen, || "127.0.0.1:7070".to_owned());
         let file_roles = file.roles.map(|roles| roles.join(","));
         let roles = layers.pick("roles", flags.roles.clone(), file_roles, || Roles::ALL.to_string());
+        let verify_every = layers.pick("verify_every", flags.verify_every.clone(), file.verify_every, || {
+            Every::default().to_string()
+        });
         let node = layers.pick("node", flags.node.clone(), file.node, || "stockledger".to_owned());
         let partitions = layers.pick("partitions", flags.partitions, file.partitions, || PARTITIONS_DEFAULT);
         let insecure = layers.pick("insecure", flags.insecure, file.insecure, || false);
@@ -310,6 +325,7 @@ impl Settings {
             profile: parse("profile", profile)?,
             listen: parse("listen", listen)?,
             roles: parse("roles", roles)?,
+            verify_every: parse("verify_every", verify_every)?,
             node: parse("node", node)?,
             data_dir,
             audit_key,
@@ -393,6 +409,7 @@ impl Settings {
             row("profile", &self.profile),
             row("listen", &self.listen),
             row("roles", &self.roles),
+            row("verify_every", &self.verify_every),
             row("node", &self.node),
             row("partitions", &self.partitions),
             row("insecure", &self.insecure),

@@ -24,6 +24,7 @@ use crate::lag_group;
 use crate::metrics::Metrics;
 use crate::setup::{Code, Refused};
 use crate::storage::{self, Access};
+use crate::verifications::{self, Every, Verifications, Witnesses};
 use crate::versions::Versions;
 
 /// How long a log that is shorter than what was remembered of it is given to come back, as after a broker's fail-over.
@@ -125,6 +126,7 @@ pub struct Node {
     ledger: Option<Ledger>,
     tables: Option<Tables>,
     audit: Audit,
+    verifications: Verifications,
     answers_queries: bool,
     /// What was decided, for those who listen.
     feed: Feed,
@@ -216,9 +218,23 @@ impl Node {
             lag_group::show(settings, projector.progress(), stop_projector.clone());
         }
         let audit = Audit::open(settings, roles, identity, log.clone())?;
+        let verifications = Verifications::open(verifications::Setup {
+            ledger_id: identity.ledger_id,
+            log: log.clone(),
+            directory: settings.audit(),
+            environment: Arc::new(SystemEnvironment),
+            writer: ledger.clone(),
+            witnesses: Witnesses {
+                checkpoints: audit.proofs(),
+                tables: tables.as_ref().map(|tables| tables.store.clone()),
+            },
+            patience,
+            pace: verifications::PACE,
+        });
         let feed = Feed::new(log.clone(), identity.ledger_id, feed::Options::default());
         Ok(Self {
             audit,
+            verifications,
             identity,
             kinds: (settings.log.value.kind(), settings.projections.value.kind()),
             log,
@@ -269,6 +285,13 @@ impl Node {
         self.tables.as_ref()?.projector.as_ref().map(Projector::progress)
     }
 
+    /// Begins to verify the log every so often, on a node that writes: for one that stays.
+    pub fn verify_regularly(&self, every: Every) {
+        if self.ledger.is_some() {
+            self.verifications.regularly(every);
+        }
+    }
+
     /// The HTTP service of this node for whoever can reach it over a network: as soon as the ledger has API keys, nobody comes
     /// in without one. Begins to read which there are.
     #[must_use]
@@ -295,18 +318,20 @@ impl Node {
         let api = self.queries().filter(|_| self.answers_queries).cloned();
         let versions = self.tables.as_ref().map(|tables| tables.versions.clone());
         let (writer, projector, audit) = (self.ledger.clone(), self.progress(), self.audit.proofs());
-        let roles = http::Roles { writer, projector, api, versions, audit };
+        let verifications = Some(self.verifications.clone());
+        let roles = http::Roles { writer, projector, api, versions, audit, verifications };
         http::App::new(node, roles, gate)
             .limited_to(self.rates.clone())
             .telling(self.feed.clone())
             .measured_by(self.metrics.clone())
     }
 
-    /// Stops in the order in which nothing is lost: no new commands, everything taken is decided and answered, all of it is
+    /// Stops in the order in which nothing is lost: what only reads ends, no new commands, everything taken is decided and answered, all of it is
     /// signed for, the tables are left at a checkpoint, log and tables are closed.
     pub async fn stop(self) {
         self.stop_keyrings.cancel();
         self.feed.stop();
+        self.verifications.stop().await;
         if let Some(ledger) = self.ledger {
             ledger.stop().await;
         }

@@ -66,6 +66,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         Some(listener) => {
             suggest(&serve::url(serve::scheme(&context), &listener));
+            node.verify_regularly(context.settings.verify_every.value);
             serve::until_signal(node, listener, serve::serving(&context, tls)).await
         }
     }

@@ -33,6 +33,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         context.settings.roles.value,
         context.settings.data_dir.value.display(),
     ));
+    node.verify_regularly(context.settings.verify_every.value);
     until_signal(node, listener, serving(context, tls)).await
 }
 

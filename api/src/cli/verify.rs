@@ -1,6 +1,7 @@
 //! `verify`: whether the log is whole and possible, what vouches for its end, and whether the read tables are its fold.
 
 mod print;
+mod remote;
 mod tables;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ pub(super) use self::print::{halted, partitions_table};
 use self::tables::LiveTables;
 use super::audit::check;
 use super::output::Progress;
+use super::source::Server;
 use super::{Context, Exit, Failure};
 use crate::config::Source;
 use crate::storage::{self, Access};
@@ -30,6 +32,10 @@ use crate::storage::{self, Access};
   stockledger verify --manifest /backup/ledger/manifest.json
   stockledger verify --checkpoint monday.note --key audit.pub
   stockledger verify --archive /backup/ledger
+  stockledger verify --server http://127.0.0.1:7070
+
+With --server, the server verifies its own log in the background, holds it against what it signed and what its read tables
+hold, and keeps the outcome; the API key needs the scopes admin and audit:read. Without, the log is read from here.
 
 With --projections, with or without an address, the log is also folded and compared with the read tables row by row, and \
 their checkpoints are held against the log. A log cannot show by itself that its end was cut off or that its last records \
@@ -48,9 +54,22 @@ pub(super) struct Args {
     /// File with the public keys that may have signed it, one a line
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
+    #[command(flatten)]
+    server: Server,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if let Some(client) = args.server.client(context)? {
+        if context.settings.projections.source == Source::Flag || args.names_something_here() {
+            return Err(Failure::text(
+                Exit::Usage,
+                "--server verifies what is there: name nothing of here with it",
+            ));
+        }
+        let verification = remote::verify(&client).await?;
+        verification.print(context.format)?;
+        return verification.outcome();
+    }
     let began = Instant::now();
     // Everything that remembers is read before the log, so that the log has all of it.
     let mut remembered = Vec::new();
@@ -75,7 +94,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let report = verify(log.clone(), &options).await;
     progress.done();
     let seconds = began.elapsed().as_secs_f64();
-    let mut verification = Verification { report: report?, tables: None, seconds };
+    let mut verification = Verification { report: report?.in_words(), tables: None, seconds };
     if let Some(tables) = &mut tables
         && verification.report.is_good()
     {
@@ -84,6 +103,13 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     log.close().await;
     verification.print(context.format)?;
     verification.outcome()
+}
+
+impl Args {
+    fn names_something_here(&self) -> bool {
+        let Self { archive, manifest, checkpoint, keys, server: _ } = self;
+        archive.is_some() || [manifest, checkpoint, keys].into_iter().any(|files| !files.is_empty())
+    }
 }
 
 /// What the signed checkpoints remember; one of an empty partition remembers nothing.

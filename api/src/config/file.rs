@@ -26,6 +26,7 @@ pub(super) struct File {
     pub(super) profile: Option<String>,
     pub(super) listen: Option<String>,
     pub(super) roles: Option<Vec<String>>,
+    pub(super) verify_every: Option<String>,
     pub(super) node: Option<String>,
     pub(super) partitions: Option<u16>,
     pub(super) insecure: Option<bool>,

@@ -79,6 +79,10 @@ async fn show(State(app): State<App>, headers: HeaderMap) -> Result<Response, Pr
         let overview = app.last_overview().get(versions).await;
         standing.tell_versions(overview.as_deref(), versions.is_rebuilding());
     }
+    // Of the node that verifies: others would tell the same of a file.
+    if let Some(verifications) = roles.verifications.as_ref().filter(|_| roles.writer.is_some()) {
+        standing.tell_verification(&verifications.standing().await);
+    }
     if let Gate::Keyed(keyring) = app.gate() {
         standing.tell_keyring(matches!(keyring.reading(), Reading::Following));
     }

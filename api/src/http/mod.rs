@@ -53,6 +53,7 @@ mod stock_lists;
 mod table;
 #[path = "../ui/mod.rs"]
 mod ui;
+mod verification;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,6 +70,7 @@ use crate::http::access::sessions::Sessions;
 use crate::http::events::Seats;
 use crate::http::metrics::LastOverview;
 use crate::metrics::Metrics;
+use crate::verifications::Verifications;
 use crate::versions::Versions;
 
 pub use access::{Access, Gate, Route, SESSION_IDLE_MAX, SESSION_LASTS, SESSIONS_MAX, SESSIONS_PER_KEY_MAX};
@@ -117,6 +119,8 @@ pub struct Roles {
     pub versions: Option<Versions>,
     /// Answers checkpoints and proofs.
     pub audit: Option<Proofs>,
+    /// Verifies the log, or tells what came of that.
+    pub verifications: Option<Verifications>,
 }
 
 /// What handlers work with. Clones are cheap and the same.
@@ -245,6 +249,12 @@ impl App {
         self.parts.roles.api.as_ref().ok_or_else(no_api)
     }
 
+    /// What verifies the log, or the problem that nobody does here.
+    fn verifications(&self) -> Result<&Verifications, Problem> {
+        let none = || Problem::new(Code::NotFound, "this node knows nothing of verifications");
+        self.parts.roles.verifications.as_ref().ok_or_else(none)
+    }
+
     /// What was decided, or the problem that this node does not tell it.
     fn feed(&self) -> Result<&Feed, Problem> {
         self.feed.as_ref().ok_or_else(|| Problem::new(Code::NotFound, "this node tells no events"))
@@ -272,6 +282,7 @@ fn all_routes() -> Routes {
         .and(orders::routes())
         .and(bulk::routes())
         .and(audit::routes())
+        .and(verification::routes())
         .and(events::routes())
         .and(keys::routes())
         .and(operation::routes())

@@ -17,6 +17,7 @@ use stockledger_writer::{PartitionStatus, WriterState};
 
 use super::labels::{PartitionLabel, StateLabels, VersionLabel};
 use super::{PREFIX, counted, timed};
+use crate::verifications;
 
 const MICROS_PER_SECOND: f64 = 1e6;
 
@@ -174,6 +175,28 @@ impl Standing {
                 set(&left, &label, seconds);
             }
         }
+    }
+
+    /// When the log was verified last, and what came of that. A log that never was is not known to be wrong.
+    pub(crate) fn tell_verification(&mut self, standing: &verifications::Standing) {
+        let registry = &mut self.registry;
+        let running: Gauge = counted(registry, "verification_running", "Whether this node verifies the log");
+        running.set(i64::from(standing.running.is_some()));
+        let good: Gauge =
+            counted(registry, "verification_good", "0 if the last verification found the log to be wrong");
+        let last: Gauge<f64, AtomicU64> = timed(
+            registry,
+            "verification_last_timestamp",
+            "When the last verification ended, since 1970; 0 if there was none",
+            Gauge::default(),
+        );
+        let events: Gauge =
+            counted(registry, "verification_events", "Events that the last verification looked at");
+        good.set(1);
+        let Some(outcome) = &standing.last else { return };
+        good.set(i64::from(outcome.report.is_good()));
+        last.set(outcome.ended_at.micros() as f64 / MICROS_PER_SECOND);
+        events.set(i64::try_from(outcome.report.total().events).unwrap_or(i64::MAX));
     }
 
     /// Whether this node knows all API keys of the ledger, as far as it can see.

@@ -33,6 +33,7 @@ mod query;
 mod sign_in;
 mod sites;
 mod text;
+mod verification;
 mod versions;
 
 pub(super) use self::dress::dress;
@@ -51,6 +52,7 @@ pub(super) fn routes() -> Routes {
         .and(projections::routes())
         .and(versions::routes())
         .and(audit::routes())
+        .and(verification::routes())
         .and(forms::routes())
         .and(account::routes())
         .and(keys::routes())

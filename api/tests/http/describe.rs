@@ -143,8 +143,8 @@ async fn examples_are_carried_out() {
         service.send(request.body(Body::from(body.to_string())).unwrap()).await.expect(201);
     }
     let described = operations().filter(|(_, _, operation)| operation["requestBody"].is_object()).count();
-    // Bulk, and the two of the read tables, are no commands of the ledger.
-    assert_eq!(described, commands.len() + 3);
+    // Bulk, the two of the read tables, and that of verifications are no commands of the ledger.
+    assert_eq!(described, commands.len() + 4);
 }
 
 #[tokio::test]

@@ -32,4 +32,5 @@ mod reads;
 mod rows;
 mod slow;
 mod ui;
+mod verification;
 mod versions;

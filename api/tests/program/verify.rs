@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::commands::shop;
-use crate::run::{complaint, data, json as json_of, run, text};
+use crate::run::{Server, complaint, data, json as json_of, run, text, until};
 
 /// A data directory with a small ledger that nobody serves any more.
 async fn ledger() -> tempfile::TempDir {
@@ -99,6 +99,27 @@ async fn a_record_that_was_changed_ends_with_3_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_which_the_disk_has_lost_a_page_ends_with_3_too() {
+    let directory = ledger().await;
+    let home = home(directory.path()).await;
+    let overwrite = format!(
+        "page = db.execute(\"select rootpage from sqlite_master where name = 'records_{home}'\").fetchone()[0]\n\
+         db.close()\n\
+         file = open(sys.argv[1], 'r+b')\n\
+         file.seek((page - 1) * 4096)\n\
+         file.write(b'\\xa5' * 4096)\n\
+         file.close()\n\
+         db = sqlite3.connect(':memory:')"
+    );
+    tamper(&directory.path().join("log.sqlite"), &overwrite);
+    let output = run(&["verify", "--data-dir", text(directory.path())]).await;
+    let said = complaint(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("partition {home} is wrong at offset 0")), "{said}");
+    assert!(said.contains("the file of the log is damaged"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tail_that_was_cut_off_is_found_by_the_tables_and_by_a_manifest() {
     let directory = ledger().await;
     let path = text(directory.path());
@@ -152,6 +173,88 @@ async fn a_row_that_was_changed_is_named_with_the_last_event_that_touched_it() {
     let said = complaint(&output);
     assert!(said.contains("orders") && said.contains("is missing from the read tables"), "{said}");
     assert!(said.contains("order_shipped at "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_verifies_itself_and_names_a_record_that_was_changed_behind_its_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = shop(directory.path()).await;
+    let home = home(directory.path()).await;
+    let at_server = ["verify", "--server", server.url.as_str()];
+    let words = data(&at_server).await;
+    for part in
+        ["Verified 10 events in 6 decisions of 8 partitions", "chain hash", "Vouched for to its end by"]
+    {
+        assert!(words.contains(part), "{part} is missing in:\n{words}");
+    }
+    let report = json_of(&at_server).await;
+    let alone = json_of(&["verify", "--data-dir", text(directory.path())]).await;
+    for member in ["ok", "ledger_id", "total", "projections"] {
+        assert_eq!(report[member], alone[member], "{member}");
+    }
+    assert_eq!(report["unvouched_decisions"], 0);
+
+    let log = directory.path().join("log.sqlite");
+    let flip = format!(
+        "value = bytearray(db.execute('select value from records_{home} where offset = 4').fetchone()[0])\n\
+         value[-1] ^= 1\n\
+         db.execute('update records_{home} set value = ? where offset = 4', (bytes(value),))"
+    );
+    tamper(&log, &flip);
+    let output = run(&at_server).await;
+    let (said, shown) = (complaint(&output), String::from_utf8_lossy(&output.stdout).into_owned());
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("partition {home} is wrong at offset 4, after {home}.")), "{said}");
+    assert!(shown.contains("expected  a whole record") && shown.contains("found     checksum is"), "{shown}");
+    // It goes on serving.
+    let level = server.client.get_json::<Value>("/v1/sites/uk/stock/LAMP").await.unwrap();
+    assert_eq!(level["on_hand"], 7);
+    let last = server.client.get_json::<Value>("/v1/audit/verification").await.unwrap()["last"].clone();
+    assert_eq!(last["ok"], false);
+    assert!(server.terminate().await);
+
+    // A log that is whole again is not known to be before it is looked at.
+    tamper(&log, &flip);
+    let server = Server::start_with(&["--data-dir", text(directory.path()), "--verify-every", "off"]).await;
+    let after = server.client.get_json::<Value>("/v1/audit/verification").await.unwrap();
+    assert_eq!((&after["last"], &after["every_seconds"]), (&last, &Value::Null));
+    let mended = json_of(&["verify", "--server", server.url.as_str()]).await;
+    assert_eq!((&mended["ok"], &mended["unvouched_decisions"]), (&json!(true), &json!(0)));
+    assert!(server.terminate().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_verifies_itself_unasked_and_ends_in_order_while_it_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = text(directory.path());
+    let events = ["--events", "60000", "--sites", "4", "--skus", "200", "--partitions", "2"];
+    data(&[&["bench", "generate", "--data-dir", path][..], &events].concat()).await;
+    let server = Server::start_with(&["--data-dir", path, "--verify-every", "1s"]).await;
+    let standing = async || server.client.get_json::<Value>("/v1/audit/verification").await.unwrap();
+    until(async || standing().await["running"]["records_done"].as_u64() > Some(0)).await;
+    let under_way = standing().await;
+    assert_eq!((&under_way["every_seconds"], &under_way["last"]), (&json!(1), &Value::Null));
+    assert!(server.terminate().await, "it ends in order");
+    assert!(!directory.path().join("audit/verification.json").exists(), "it was at its end already");
+}
+
+#[tokio::test]
+async fn a_server_verifies_what_it_has_and_nothing_of_here() {
+    let nobody = ["verify", "--server", "http://127.0.0.1:9"];
+    let output = run(&nobody).await;
+    assert_eq!(output.status.code(), Some(4), "{}", complaint(&output));
+    for here in [
+        &["--projections"][..],
+        &["--archive", "x"],
+        &["--manifest", "x"],
+        &["--checkpoint", "x", "--key", "y"],
+    ] {
+        let output = run(&[&nobody[..], here].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{here:?}: {}", complaint(&output));
+    }
+    let output = run(&["config", "show", "--verify-every", "daily"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(complaint(&output).contains("must be off, or a time such as"), "{}", complaint(&output));
 }
 
 #[tokio::test]

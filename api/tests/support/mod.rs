@@ -22,7 +22,9 @@ use serde_json::Value;
 use stockledger::feed::{self, Feed};
 use stockledger::http::{self, App, Gate, Node, Roles};
 use stockledger::metrics::Metrics;
+use stockledger::verifications::{Setup, Verifications, Witnesses};
 use stockledger::versions::Versions;
+use stockledger_audit::verify::Pace;
 use stockledger_log::{Log, MemoryLog};
 use stockledger_projections::{Activity, Projector, Queries, SqliteStore, Status, Store};
 use stockledger_schemas::{Name, PartitionId};
@@ -165,6 +167,16 @@ impl Service {
         let queries = Queries::new(port_of_store.clone(), Some(progress.clone()));
         let feed = Feed::new(port.clone(), identity.ledger_id, feed::Options::default());
         let rebuilds_on = rebuilds_on(&port_of_store);
+        let verifications = Verifications::open(Setup {
+            ledger_id: identity.ledger_id,
+            log: port.clone(),
+            directory: dir.path().join("audit"),
+            environment: environment.clone(),
+            writer: Some(ledger.clone()),
+            witnesses: Witnesses { checkpoints: None, tables: Some(port_of_store.clone()) },
+            patience: Duration::ZERO,
+            pace: Pace::Fast,
+        });
         let versions = Versions::new(port, rebuilds_on, environment.clone(), Some(projector.look()));
         let node = Node {
             ledger_id: identity.ledger_id,
@@ -179,6 +191,7 @@ impl Service {
             api: Some(queries.clone()),
             versions: Some(versions),
             audit: None,
+            verifications: Some(verifications),
         };
         let app =
             App::new(node.clone(), roles.clone(), Gate::Open).telling(feed.clone()).measured_by(metrics);

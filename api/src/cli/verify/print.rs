@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stockledger_audit::Report;
-use stockledger_audit::verify::{Failure as Wrong, PartitionReport};
+use stockledger_audit::verify::{Finding, PartitionReport};
 use stockledger_chain::Halt;
 
 use super::tables::Compared;
@@ -12,7 +12,7 @@ use crate::text::{rounded, thousands};
 
 /// What was found.
 pub(super) struct Verification {
-    pub(super) report: Report,
+    pub(super) report: Report<Finding>,
     pub(super) tables: Option<Compared>,
     pub(super) seconds: f64,
 }
@@ -78,7 +78,7 @@ impl Verification {
 }
 
 /// What there is of each partition, and where it stands.
-pub(in crate::cli) fn partitions_table(report: &Report) -> std::io::Result<()> {
+pub(in crate::cli) fn partitions_table<F>(report: &Report<F>) -> std::io::Result<()> {
     let counts =
         ["partition", "records", "decisions", "events", "void", "terms", "first recorded", "last recorded"];
     let rows: Vec<Vec<String>> = report.partitions.iter().map(count_cells).collect();
@@ -88,7 +88,7 @@ pub(in crate::cli) fn partitions_table(report: &Report) -> std::io::Result<()> {
     output::table(&["head", "chain hash"], &rows)
 }
 
-fn count_cells(partition: &PartitionReport) -> Vec<String> {
+fn count_cells<F>(partition: &PartitionReport<F>) -> Vec<String> {
     let tally = &partition.tally;
     let mut cells = vec![partition.partition.to_string()];
     let numbers = [tally.records, tally.decisions, tally.events, tally.void, tally.terms];
@@ -99,12 +99,12 @@ fn count_cells(partition: &PartitionReport) -> Vec<String> {
     cells
 }
 
-fn head_cells(partition: &PartitionReport) -> Option<Vec<String>> {
+fn head_cells<F>(partition: &PartitionReport<F>) -> Option<Vec<String>> {
     let head = partition.head?;
     Some(vec![format!("{}.{}", partition.partition, head.seq), head.hash.to_string()])
 }
 
-fn void_records(partition: &PartitionReport) -> std::io::Result<()> {
+fn void_records(partition: &PartitionReport<Finding>) -> std::io::Result<()> {
     for void in &partition.void_records {
         output::line(format_args!(
             "void: partition {}, offset {}: {}",
@@ -121,20 +121,15 @@ fn void_records(partition: &PartitionReport) -> std::io::Result<()> {
     Ok(())
 }
 
-fn failure(wrong: &Wrong) -> std::io::Result<()> {
+fn failure(wrong: &Finding) -> std::io::Result<()> {
     output::line(format_args!(
         "\nWRONG: partition {}, offset {}, after {}: {}\n  expected  {}\n  found     {}",
-        wrong.partition,
-        wrong.offset,
-        wrong.after,
-        wrong.fault,
-        wrong.fault.expected(),
-        wrong.fault.found()
+        wrong.partition, wrong.offset, wrong.after, wrong.what, wrong.expected, wrong.found
     ))
 }
 
 /// Whether anything outside can vouch for the end of the log.
-fn vouching(report: &Report) -> std::io::Result<()> {
+fn vouching(report: &Report<Finding>) -> std::io::Result<()> {
     let witnesses: Vec<&str> = report
         .partitions
         .iter()

@@ -105,7 +105,7 @@ codes! {
     VersionState = CONFLICT "version-state" final "Version does not allow this"
         "The version of the read tables stands where this is not possible: it is in use, it is not whole yet, other code made it, or its rows are not those of the version in use. The detail says which; GET /v1/projections shows all versions. Nothing was changed.";
     InProgress = CONFLICT "in-progress" retry "In progress"
-        "A command with the same idempotency key is being decided at this moment, or a rebuild is running. Send it again later to learn the outcome.";
+        "A command with the same idempotency key is being decided at this moment, or a rebuild or a verification is running. Send it again later to learn the outcome.";
     PreconditionFailed = PRECONDITION_FAILED "precondition-failed" final "Precondition failed"
         "The stock level or order is no longer the one that If-Match names by its ETag. Nothing was recorded. Read it again and decide anew.";
     RequestTimeout = REQUEST_TIMEOUT "request-timeout" retry "Request timeout"

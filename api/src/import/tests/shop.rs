@@ -97,6 +97,7 @@ impl Shop {
             api: Some(queries.clone()),
             versions: None,
             audit: None,
+            verifications: None,
         };
         tokio::time::timeout(PATIENCE, ledger.led()).await.expect("in time").expect("a led ledger");
         Self {

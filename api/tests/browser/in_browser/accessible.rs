@@ -103,6 +103,10 @@ async fn look_at_all(theme: &str) {
         browser.reads(&[said]).await;
         look(&browser, &axe, said, &mut found).await;
     }
+    browser.go("/ui/audit").await;
+    browser.press("Verify now").await;
+    browser.comes_to_read("The log is whole").await;
+    look(&browser, &axe, "a log that was verified", &mut found).await;
     assert!(found.is_empty(), "{}", found.join("\n"));
     browser.close().await;
 }

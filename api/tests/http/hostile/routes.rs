@@ -163,6 +163,8 @@ pub(super) const ROUTES: &[Route] = &[
     read("/v1/audit/proof", &["position", "size"]),
     read("/v1/audit/consistency", &["partition", "from", "to"]),
     read("/v1/audit/key", &[]),
+    read("/v1/audit/verification", &[]),
+    post("/v1/audit/verifications", "{}"),
     // Without `wait`, which does as it says.
     read("/v1/events", &["after", "limit", "site", "sku", "order", "type"]),
     read("/v1/events/stream", &["after", "site", "sku", "order", "type"]),

@@ -7,6 +7,7 @@ mod live;
 mod pace;
 mod pages;
 mod sign_in;
+mod verification;
 
 use axum::body::Body;
 

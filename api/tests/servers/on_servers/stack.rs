@@ -70,6 +70,7 @@ impl Stack {
             api: Some(queries),
             versions: Some(versions.clone()),
             audit: None,
+            verifications: None,
         };
         let router = http::router(App::new(node, roles, Gate::Open));
         Self { name, log, store, ledger, projector, versions, router, stop }

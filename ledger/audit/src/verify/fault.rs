@@ -1,10 +1,11 @@
 //! What is wrong with a log, and how it is told: what was expected, and what was found.
 
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 use stockledger_chain::HaltReason;
 use stockledger_domain::{Breach, Impossible};
 use stockledger_schemas::{Balances, Hash, LedgerId, PartitionId, Position, SiteId, Timestamp};
+
+use super::finding::Finding;
 
 /// The first thing that is wrong with a partition, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,14 +23,7 @@ pub struct Failure {
 
 impl Serialize for Failure {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Failure", 6)?;
-        fields.serialize_field("partition", &self.partition)?;
-        fields.serialize_field("offset", &self.offset)?;
-        fields.serialize_field("after", &self.after)?;
-        fields.serialize_field("what", &self.fault.to_string())?;
-        fields.serialize_field("expected", &self.fault.expected())?;
-        fields.serialize_field("found", &self.fault.found())?;
-        fields.end()
+        Finding::from(self).serialize(serializer)
     }
 }
 

@@ -4,7 +4,7 @@
 //! Per partition, in one pass over the records: genesis, checksums and canonical encoding, admission (chain, dense seq,
 //! terms), and then every decision is carried out on the state of the domain, which checks that stock is conserved and
 //! that no invariant breaks at any position. Partitions go side by side, each with a thread for the checking while the
-//! next records are read.
+//! next records are read; beside other work one goes after the other, and rests ([`Pace`]).
 //!
 //! ```text
 //! log --batches, a bounded number--> thread: admit, apply, compare with what is remembered --> report
@@ -15,12 +15,14 @@
 
 mod closed;
 mod fault;
+mod finding;
+pub mod outcome;
+mod pace;
 mod partition;
 mod remembered;
 mod report;
 mod until;
 
-use std::num::NonZero;
 use std::sync::Arc;
 
 use stockledger_log::{self as log, Log};
@@ -30,6 +32,10 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use self::fault::{Failure, Fault};
+pub use self::finding::Finding;
+pub use self::outcome::Outcome;
+pub use self::pace::Pace;
+use self::pace::Pacer;
 use self::partition::{Checked, PartitionCheck};
 use self::remembered::Memories;
 pub use self::remembered::Remembered;
@@ -64,6 +70,8 @@ pub struct Options {
     pub remembered: Vec<Remembered>,
     /// Who is told how far it is.
     pub on_progress: Arc<OnProgress>,
+    /// How fast.
+    pub pace: Pace,
     /// Ends it early.
     pub cancel: CancellationToken,
 }
@@ -75,6 +83,7 @@ impl Default for Options {
             until: Until::End,
             remembered: Vec::new(),
             on_progress: Arc::new(|_| {}),
+            pace: Pace::default(),
             cancel: CancellationToken::new(),
         }
     }
@@ -105,10 +114,18 @@ pub enum Error {
 /// # Errors
 /// [`Error`] if the log cannot be read. What is wrong with it is no error: see [`Report::failures`].
 pub async fn verify(log: Arc<dyn Log>, options: &Options) -> Result<Report, Error> {
-    let ends = reading::ends(&*log, options.partitions.as_deref()).await;
-    let ends = ends.map_err(|(partition, source)| Error::Log { partition, source })?;
-    let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let (permits, mut running) = (Arc::new(Semaphore::new(at_once)), JoinSet::new());
+    let ends = match reading::ends(&*log, options.partitions.as_deref()).await {
+        Ok(ends) => ends,
+        // Where it ends cannot even be asked: that is all that can be said.
+        Err((partition, log::Error::Mismatch(what))) => {
+            let memories = Memories::new([]);
+            let mut check = PartitionCheck::new(partition, log.partitions(), Until::End, memories);
+            check.fail_next(Fault::Damaged(what));
+            return Ok(together(vec![check.finish()]));
+        }
+        Err((partition, source)) => return Err(Error::Log { partition, source }),
+    };
+    let (permits, mut running) = (Arc::new(Semaphore::new(options.pace.at_once())), JoinSet::new());
     for (partition, bounds) in ends {
         // So that the whole is known from the beginning.
         (options.on_progress)(Progress { partition, done: 0, total: bounds.end });
@@ -142,18 +159,24 @@ async fn check(
         return Ok(check.finish());
     }
     let range = Range { partition, from: 0, end: bounds.end };
-    let on_progress = options.on_progress.clone();
-    let work = move |batches| check_all(check, batches, bounds.end, &*on_progress);
+    let (on_progress, pacer) =
+        (options.on_progress.clone(), Pacer::new(options.pace, options.cancel.clone()));
+    let work = move |batches| check_all(check, batches, bounds.end, &*on_progress, pacer);
     let (mut check, read) = reading::work_on(&*log, range, &options.cancel, work).await?;
-    match read {
-        Ok(()) => {}
-        Err(Stop::Log(log::Error::Truncated { begin, .. })) => check.fail_next(Fault::Deleted { begin }),
-        Err(Stop::Log(log::Error::Mismatch(what))) => check.fail_next(Fault::Damaged(what)),
-        Err(Stop::Log(source)) => return Err(Error::Log { partition, source }),
-        Err(Stop::Cancelled) => return Err(Error::Cancelled),
-    }
+    // What was read before it was told to stop was not all looked at.
+    let read = if options.cancel.is_cancelled() { Err(Stop::Cancelled) } else { read };
     // Taking the state of a large ledger apart is work as well.
-    Ok(tokio::task::spawn_blocking(move || check.finish()).await?)
+    let finished = tokio::task::spawn_blocking(move || {
+        match read {
+            Ok(()) => {}
+            Err(Stop::Log(log::Error::Truncated { begin, .. })) => check.fail_next(Fault::Deleted { begin }),
+            Err(Stop::Log(log::Error::Mismatch(what))) => check.fail_next(Fault::Damaged(what)),
+            Err(Stop::Log(source)) => return Err(Error::Log { partition, source }),
+            Err(Stop::Cancelled) => return Err(Error::Cancelled),
+        }
+        Ok(check.finish())
+    });
+    finished.await?
 }
 
 fn check_all(
@@ -161,12 +184,15 @@ fn check_all(
     mut batches: Batches,
     total: u64,
     on_progress: &OnProgress,
+    mut pacer: Pacer,
 ) -> PartitionCheck {
     while let Some(batch) = batches.blocking_recv() {
+        pacer.begin();
         for record in &batch {
-            if check.take(record).is_break() {
+            if check.take(record).is_break() || pacer.is_cancelled() {
                 return check;
             }
+            pacer.rest();
         }
         if let Some(last) = batch.last() {
             on_progress(Progress { partition: check.partition(), done: last.offset + 1, total });

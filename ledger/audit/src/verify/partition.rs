@@ -135,7 +135,7 @@ impl PartitionCheck {
             Verdict::Void(void) => {
                 self.tally.void += 1;
                 if self.void_records.len() < VOID_NAMED_MAX {
-                    self.void_records.push(VoidRecord { offset: record.offset, why: word_of(*void) });
+                    self.void_records.push(VoidRecord { offset: record.offset, why: word_of(*void).into() });
                 }
             }
         }

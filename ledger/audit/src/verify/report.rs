@@ -1,27 +1,30 @@
 //! What a verification found.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use stockledger_chain::Void;
 use stockledger_schemas::{Hash, LedgerId, PartitionId, Position, Timestamp};
 
 use super::fault::Failure;
+use super::finding::Finding;
 use crate::head::Head;
 
 /// Void records of a partition that are named; beyond them they are only counted.
 pub const VOID_NAMED_MAX: usize = 20;
 
-/// What was found in all partitions.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
+/// What was found in all partitions. What is wrong is a [`Failure`], or a [`Finding`] once it is kept or sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report<F = Failure> {
     /// Which ledger, if the genesis of any partition says so.
     pub ledger_id: Option<LedgerId>,
     /// One for each partition that was looked at, by number.
-    pub partitions: Vec<PartitionReport>,
+    pub partitions: Vec<PartitionReport<F>>,
 }
 
 /// What was found in one partition. Where it failed, everything is told up to the record before.
-#[derive(Debug, Clone, Serialize)]
-pub struct PartitionReport {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionReport<F = Failure> {
     /// The partition.
     pub partition: PartitionId,
     /// How much there is.
@@ -40,11 +43,11 @@ pub struct PartitionReport {
     /// The furthest head outside the log that was found in it.
     pub vouched: Option<Vouched>,
     /// The first thing that is wrong.
-    pub failure: Option<Failure>,
+    pub failure: Option<F>,
 }
 
 /// How much there is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Records of all kinds, genesis included.
     pub records: u64,
@@ -72,16 +75,16 @@ impl std::ops::AddAssign for Tally {
 }
 
 /// A record that does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoidRecord {
     /// Where it stands.
     pub offset: u64,
     /// Why it does not count.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 /// A decision and when it was recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// Which decision.
     pub position: Position,
@@ -90,7 +93,7 @@ pub struct Moment {
 }
 
 /// Up to where something outside the log says that the log is what it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vouched {
     /// Who says it.
     pub by: String,
@@ -100,7 +103,7 @@ pub struct Vouched {
     pub next_offset: u64,
 }
 
-impl Report {
+impl<F> Report<F> {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -108,7 +111,7 @@ impl Report {
     }
 
     /// What is wrong, partition by partition.
-    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+    pub fn failures(&self) -> impl Iterator<Item = &F> {
         self.partitions.iter().filter_map(|partition| partition.failure.as_ref())
     }
 
@@ -126,11 +129,28 @@ impl Report {
     /// made void without any reader of the log alone seeing it.
     #[must_use]
     pub fn unvouched(&self) -> u64 {
-        self.partitions.iter().map(PartitionReport::unvouched).sum()
+        self.partitions.iter().map(PartitionReport::<F>::unvouched).sum()
+    }
+}
+
+impl Report {
+    /// The same with what is wrong in words.
+    #[must_use]
+    pub fn in_words(self) -> Report<Finding> {
+        let partitions = self.partitions.into_iter().map(PartitionReport::in_words);
+        Report { ledger_id: self.ledger_id, partitions: partitions.collect() }
     }
 }
 
 impl PartitionReport {
+    fn in_words(self) -> PartitionReport<Finding> {
+        let Self { partition, tally, void_records, first, last, genesis, head, vouched, failure } = self;
+        let failure = failure.as_ref().map(Finding::from);
+        PartitionReport { partition, tally, void_records, first, last, genesis, head, vouched, failure }
+    }
+}
+
+impl<F> PartitionReport<F> {
     /// Decisions at the end that nothing outside the log vouches for.
     #[must_use]
     pub fn unvouched(&self) -> u64 {

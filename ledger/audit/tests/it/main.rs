@@ -4,6 +4,7 @@
 
 mod archives;
 mod damage;
+mod outcomes;
 mod python;
 mod restoring;
 mod support;

@@ -25,6 +25,9 @@ const STATEMENTS_CACHED_MAX: usize = 512;
 /// so it shall be rare; it also makes the commit that triggers it slow, so it shall not be large.
 const CHECKPOINT_PAGES: &str = "4000";
 const NOT_A_DATABASE: &str = "26";
+/// What SQLite says of pages that are not what they must be, and the part of its codes that says so.
+const CORRUPT: u32 = 11;
+const PRIMARY_CODE: u32 = 0xFF;
 
 /// Where a log is and how it is opened.
 #[derive(Debug, Clone)]
@@ -206,4 +209,14 @@ pub(super) fn unavailable(
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
     Error::Unavailable { operation, source: source.into() }
+}
+
+/// The error of a read: what SQLite finds damaged does not become better by trying again, and nobody reads past it.
+pub(super) fn damaged_or_unavailable(operation: &'static str, error: sqlx::Error) -> Error {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let primary = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & PRIMARY_CODE);
+    if primary == Some(CORRUPT) || matches!(error, sqlx::Error::Decode(_)) {
+        return Error::Mismatch(format!("the file of the log is damaged: {error}"));
+    }
+    unavailable(operation, error)
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::Ends;
-use super::file::{File, unavailable};
+use super::file::{File, damaged_or_unavailable, unavailable};
 use super::rows;
 use crate::{Bounds, Error, Reader, StoredRecord};
 
@@ -47,7 +47,7 @@ impl Source {
         let mut connection = self.connection().await?;
         let records = rows::read(&mut connection, partition, from, count_max)
             .await
-            .map_err(|error| unavailable("read", error))?;
+            .map_err(|error| damaged_or_unavailable("read", error))?;
         match records.first() {
             Some(first) if first.offset != from => {
                 Err(Error::Truncated { begin: first.offset, wanted: from })
@@ -58,7 +58,8 @@ impl Source {
 
     pub(super) async fn bounds(&self, partition: u16) -> Result<Bounds, Error> {
         let mut connection = self.connection().await?;
-        rows::bounds(&mut connection, partition).await.map_err(|error| unavailable("find the end", error))
+        let bounds = rows::bounds(&mut connection, partition).await;
+        bounds.map_err(|error| damaged_or_unavailable("find the end", error))
     }
 
     async fn connection(&self) -> Result<PoolConnection<Sqlite>, Error> {

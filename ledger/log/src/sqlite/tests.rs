@@ -383,6 +383,37 @@ async fn bad_arguments_are_answered_and_do_not_panic() {
     assert_eq!(reader.next(1, Duration::ZERO).await.unwrap(), []);
 }
 
+/// A page of the file with the records of a partition is overwritten, as by a disk that fails.
+#[tokio::test]
+async fn a_damaged_page_is_no_silence_and_what_stands_before_it_is_read() {
+    let file = InFile::new();
+    let log = file.log().await;
+    let mut producer = log.producer(0).unwrap();
+    assert_eq!(offsets(producer.append(numbered("record", 0..2_000))).await.len(), 2_000);
+    drop(producer);
+    log.close().await;
+    let mut bytes = std::fs::read(file.path()).unwrap();
+    let (page, middle) = (4_096, bytes.len() / 4_096 / 2);
+    bytes[middle * page..(middle + 1) * page].fill(0xA5);
+    std::fs::write(file.path(), bytes).unwrap();
+
+    let log = SqliteLog::open_read_only(&file.path()).await.unwrap();
+    let mut reader = log.reader(0, 0).await.unwrap();
+    let mut whole = 0;
+    let error = loop {
+        match reader.next(10, Duration::ZERO).await {
+            Ok(records) => {
+                assert!(!records.is_empty(), "the damage was read past");
+                whole += records.len();
+            }
+            Err(error) => break error,
+        }
+    };
+    assert!(whole > 0 && whole < 2_000, "{whole}");
+    let Error::Mismatch(what) = error else { panic!("tried again for ever: {error}") };
+    assert!(what.starts_with("the file of the log is damaged: "), "{what}");
+}
+
 /// The clock that the log uses.
 async fn now_ms(file: &InFile) -> i64 {
     let mut connection = file.connection().await;

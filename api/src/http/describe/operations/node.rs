@@ -6,7 +6,9 @@ use utoipa::openapi::path::HttpMethod;
 use super::{CURSOR, LIMIT, query};
 use crate::http::describe::operation::{Given, Operation};
 use crate::http::describe::shape::Shape;
-use crate::http::describe::shapes::audit::{Checkpoints, ConsistencyProof, InclusionProof};
+use crate::http::describe::shapes::audit::{
+    BeginVerification, Checkpoints, ConsistencyProof, InclusionProof, Verification, VerificationBegun,
+};
 use crate::http::describe::shapes::commands::{BeginRebuild, SwitchVersion};
 use crate::http::describe::shapes::node::{
     Alive, Dropped, Info, Projections, Ready, RebuildBegun, Started, Switched,
@@ -61,6 +63,20 @@ fn audit() -> Vec<Operation> {
             .about("Whoever checks takes it from somewhere safer than from the server that is to be checked.")
             .answers_as::<String>(200, TEXT, "The line of `audit.pub`.")
             .fails(&failures),
+        get("/v1/audit/verification", "getVerification", "Audit", "Show when the log was verified last")
+            .answers::<Verification>(200, "The last verification, and the one under way.")
+            .fails(&[Code::NotFound]),
+        Operation::new(
+            HttpMethod::Post,
+            "/v1/audit/verifications",
+            "beginVerification",
+            "Audit",
+            "Begin to verify the log",
+        )
+        .about("In the background, beside all other work.")
+        .body::<BeginVerification>(false, json!({}))
+        .answers::<VerificationBegun>(202, "It has begun.")
+        .fails(&[Code::NotFound, Code::InProgress]),
     ]
 }
 
