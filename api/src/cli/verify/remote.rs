@@ -9,7 +9,6 @@ use stockledger_audit::verify::Finding;
 use stockledger_schemas::Timestamp;
 
 use super::print::Verification;
-use crate::cli::health::client_failure;
 use crate::cli::output::Progress;
 use crate::cli::{Exit, Failure};
 use crate::client::{Client, Headers};
@@ -53,13 +52,10 @@ struct BrokenOff {
 
 /// Begins a verification and waits until it has come to its end.
 pub(super) async fn verify(client: &Client) -> Result<Verification, Failure> {
-    let Begun { begun_at } = client
-        .post_json("/v1/audit/verifications", Headers::new(), &json!({}))
-        .await
-        .map_err(client_failure)?;
+    let Begun { begun_at } = client.post_json("/v1/audit/verifications", Headers::new(), &json!({})).await?;
     let progress = Progress::new("verify", "records");
     loop {
-        let standing: Standing = client.get_json("/v1/audit/verification").await.map_err(client_failure)?;
+        let standing: Standing = client.get_json("/v1/audit/verification").await?;
         if let Some(running) = standing.running.filter(|running| running.begun_at == begun_at) {
             progress.set(running.records_done, running.records_total);
             tokio::time::sleep(LOOK_EVERY).await;

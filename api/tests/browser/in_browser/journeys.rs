@@ -33,7 +33,7 @@ async fn receive(browser: &Browser) {
     browser.reload().await;
     browser.reads(&["TEA +5 12 12"]).await;
     browser.follow("TEA").await;
-    browser.comes_to_read("On hand\n12").await;
+    browser.comes_to_read("On hand 12").await;
 }
 
 /// Orders more than there is, is told so beside the line, and orders less.
