@@ -165,7 +165,7 @@ async fn log_alone(context: &Context, lasting: Duration) -> Result<Append, Failu
 }
 
 fn print(context: &Context, append: &Append, figures: &[Figure]) -> Result<(), Failure> {
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         let figures: Vec<Value> = figures.iter().map(to_json).collect();
         let append = json!({
             "record_bytes": append.record_bytes,

@@ -18,7 +18,7 @@ pub(super) enum Config {
 pub(super) fn run(command: &Config, context: &Context) -> Result<(), Failure> {
     let Config::Show = command;
     let rows = context.settings.rows();
-    match context.format {
+    match context.format() {
         Format::Json => {
             let members = rows
                 .into_iter()

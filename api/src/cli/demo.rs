@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let settings = context.settings.moved_to(&directory);
     // A ledger of its own, which has no keys.
     settings.check_listen(false, false)?;
-    let context = Context { settings, rows: context.rows, format: context.format };
+    let context = Context { settings, rows: context.rows };
     let tls = context.settings.edge.server_tls()?;
     let listener = if args.exit { None } else { Some(serve::bind(&context).await?) };
     let node = Node::start(&context.settings, Roles::ALL, None).await?;
@@ -85,7 +85,7 @@ async fn show(node: &Node, context: &Context, scratch: &std::path::Path) -> Resu
     let refused = example(&answers, "refused").await?;
     let shipped = example(&answers, "shipped").await?;
     let comparison = replay_and_compare(node, scratch).await?;
-    match context.format {
+    match context.format() {
         Format::Json => output::json(&json!({
             "report": report,
             "refused_order": refused,
@@ -100,7 +100,7 @@ async fn show(node: &Node, context: &Context, scratch: &std::path::Path) -> Resu
     }
     match &comparison.difference {
         None => {
-            if context.format == Format::Table {
+            if context.format() == Format::Table {
                 let rows = thousands(comparison.rows());
                 output::line(format_args!(
                     "\nReplayed the whole log into fresh read tables: all {rows} rows equal the live ones."

@@ -72,7 +72,7 @@ async fn export(
     progress.done();
     log.close().await;
     let exported = exported?;
-    match context.format {
+    match context.format() {
         Format::Json => output::json(&exported)?,
         Format::Table => print(args, &exported)?,
     }
@@ -114,7 +114,7 @@ async fn write_twin(
     progress.done();
     log.close().await;
     let written = written?;
-    match context.format {
+    match context.format() {
         Format::Json => output::json(&json!({ "files": written }))?,
         Format::Table => {
             let row = |one: &twin::Written| {

@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let (path, word) = if started { ("/startupz", "started") } else { ("/readyz", "ready") };
     let body: Value = client.get_json(path).await?;
-    match context.format {
+    match context.format() {
         Format::Json => Ok(output::json(&body)?),
         Format::Table => Ok(output::line(word)?),
     }

@@ -128,7 +128,7 @@ async fn invoices(
             report?
         }
     };
-    match context.format {
+    match context.format() {
         Format::Json => Ok(output::json(&report)?),
         Format::Table => {
             output::line(report.table())?;

@@ -19,7 +19,7 @@ fn report(context: &Context, identity: Identity, key: &VerifierKey) -> std::io::
     let Identity { ledger_id, partitions } = identity;
     let (log, projections) = (&context.settings.log.value, &context.settings.projections.value);
     let audit_key = context.settings.audit_key.value.display();
-    match context.format {
+    match context.format() {
         Format::Json => output::json(&json!({
             "ledger_id": ledger_id,
             "partitions": partitions,

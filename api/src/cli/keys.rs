@@ -130,7 +130,7 @@ fn later(now: Timestamp, seconds: i64) -> Result<Timestamp, Failure> {
 
 /// The token alone goes to stdout, so that a redirection makes the file that `--api-key-file` takes.
 fn print_created(made: &Value, token: &Token, context: &Context) -> Result<(), Failure> {
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         let mut made = made.clone();
         if let Some(members) = made.as_object_mut() {
             members.insert("token".to_owned(), token.reveal().into());
@@ -148,7 +148,7 @@ fn print_created(made: &Value, token: &Token, context: &Context) -> Result<(), F
 
 async fn revoke(key_id: &KeyId, server: &Server, context: &Context) -> Result<(), Failure> {
     let revoked = submit(&format!("/v1/keys/{key_id}/revocation"), &json!({}), server, context).await?;
-    match context.format {
+    match context.format() {
         Format::Json => Ok(output::json(&revoked)?),
         Format::Table => Ok(output::line(format_args!(
             "Key {key_id} is revoked since {}.",

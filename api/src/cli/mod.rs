@@ -151,10 +151,14 @@ impl Command {
 struct Context {
     settings: Settings,
     rows: Rows,
-    format: Format,
 }
 
 impl Context {
+    /// How what is no rows is printed.
+    fn format(&self) -> Format {
+        self.rows.into()
+    }
+
     /// A client of the server at this address.
     fn client(&self, url: &str) -> Result<Client, Failure> {
         Ok(Client::trusting(url, &self.settings.edge.trust())?)
@@ -321,7 +325,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Failure> {
         ));
     }
     let settings = Settings::resolve(&cli.flags, matches)?;
-    let context = Context { settings, rows: cli.format, format: cli.format.into() };
+    let context = Context { settings, rows: cli.format };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run_command(cli.command, &context));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

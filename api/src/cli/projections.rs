@@ -62,7 +62,7 @@ pub(super) async fn run(command: Projections, context: &Context) -> Result<(), F
                 Some(client) => switch_remote(&client, to, accept_difference).await?,
                 None => switch_local(target, accept_difference, context).await?,
             };
-            match context.format {
+            match context.format() {
                 Format::Json => Ok(output::json(&switched)?),
                 Format::Table => print_switch(&switched),
             }
@@ -72,7 +72,7 @@ pub(super) async fn run(command: Projections, context: &Context) -> Result<(), F
                 Some(client) => drop_remote(&client, number).await?,
                 None => drop_local(Version(number), context).await?,
             }
-            match context.format {
+            match context.format() {
                 Format::Json => Ok(output::json(&json!({ "dropped": number }))?),
                 Format::Table => Ok(output::line(format_args!("Version {number} is removed."))?),
             }

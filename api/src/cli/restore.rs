@@ -66,7 +66,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
 fn print(context: &Context, restored: &Restored) -> Result<(), Failure> {
     let address = context.settings.log.value.to_string();
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         return Ok(output::json(&json!({
             "ledger_id": restored.ledger_id,
             "log": address,

@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             ));
         }
         let verification = remote::verify(&client).await?;
-        verification.print(context.format)?;
+        verification.print(context.format())?;
         return verification.outcome();
     }
     let began = Instant::now();
@@ -101,7 +101,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         verification.tables = Some(tables.compare(log.clone()).await?);
     }
     log.close().await;
-    verification.print(context.format)?;
+    verification.print(context.format())?;
     verification.outcome()
 }
 

@@ -86,7 +86,7 @@ pub(in crate::cli) fn read_checkpoint(
 fn included(proof: &InclusionProof, keys: &[VerifierKey], context: &Context) -> Result<(), Failure> {
     let included = proof.check(keys).map_err(not_believed)?;
     let checkpoint = included.signed.checkpoint();
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         return Ok(output::json(&json!({
             "included": true,
             "position": proof.position,
@@ -109,7 +109,7 @@ fn consistent(
 ) -> Result<(), Failure> {
     let until = proof.check(since.checkpoint(), keys).map_err(not_believed)?;
     let (since, until) = (since.checkpoint(), until.checkpoint());
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         return Ok(output::json(
             &json!({ "consistent": true, "since": shown(since), "until": shown(until) }),
         )?);

@@ -35,14 +35,14 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let Some(note) = checkpoint.get("note").and_then(Value::as_str) else {
         return Err(unavailable(checkpoint));
     };
-    match context.format {
+    match context.format() {
         Format::Json => Ok(output::json(checkpoint)?),
         Format::Table => Ok(output::text(note)?),
     }
 }
 
 fn list(context: &Context, all: &Value, checkpoints: &[Value]) -> Result<(), Failure> {
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         return Ok(output::json(all)?);
     }
     let mut columns = vec!["partition", "size", "chain_hash"];

@@ -33,7 +33,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let query = as_of.map_or_else(String::new, |as_of| format!("?as_of={}", segment(&as_of)));
     let path = format!("/v1/sites/{}/stock/{}/explain{query}", segment(&site), segment(&sku));
     let explanation = with_source(&server, context, async |source| source.get(&path).await).await?;
-    match context.format {
+    match context.format() {
         Format::Json => output::json(&explanation)?,
         Format::Table => print(&explanation)?,
     }

@@ -129,7 +129,7 @@ fn print(
     let p50 = |kind: &Histogram<u64>| kind.value_at_quantile(0.5) as f64 / 1_000.0;
     let p99 = |kind: &Histogram<u64>| kind.value_at_quantile(0.99) as f64 / 1_000.0;
     let ratio = p50(then) / p50(now);
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         let figures = |kind| json!({ "p50_us": p50(kind), "p99_us": p99(kind) });
         let figures = json!({
             "items": items, "questions": now.len(), "now": figures(now), "then": figures(then), "p50_ratio": ratio,

@@ -116,7 +116,7 @@ async fn count_done(mut response: Response<Incoming>) -> Result<u64, Failure> {
 
 fn print(context: &Context, figures: &[Figure]) -> Result<(), Failure> {
     let per_second = |figure: &Figure| figure.lines as f64 / figure.took.as_secs_f64().max(0.001);
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         let figures: Vec<Value> = figures
             .iter()
             .map(|figure| {

@@ -70,7 +70,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let generated = generate(args.clone(), log.clone()).await;
     log.close().await;
     let summary = Summary::new(args, generated?, began.elapsed());
-    Ok(summary.print(context.format)?)
+    Ok(summary.print(context.format())?)
 }
 
 /// What came of each partition.

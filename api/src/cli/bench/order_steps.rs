@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let written = written?;
     file.flush()?;
     let path = args.out.display();
-    match context.format {
+    match context.format() {
         Format::Json => Ok(output::json(&written)?),
         Format::Table => Ok(output::line(format_args!(
             "Wrote {} steps of {} orders to {path}.",

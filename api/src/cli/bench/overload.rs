@@ -103,7 +103,7 @@ fn print(
     let goodput = overload.per_second / peak.per_second.max(1.0);
     let memory = overload.memory_max as f64 / peak.memory_max.max(1) as f64;
     let recovered = recovered_after.map(|after| after.as_secs_f64());
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         let part = |part: &Part| {
             json!({
                 "accepted": part.accepted,

@@ -153,7 +153,7 @@ fn print(
     late: Duration,
 ) -> Result<(), Failure> {
     let ratio = beside as f64 / (before.max(after).max(1)) as f64;
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         return Ok(output::json(&json!({
             "p99_us_before": before,
             "p99_us_beside_readers": beside,

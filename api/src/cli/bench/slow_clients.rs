@@ -147,7 +147,7 @@ fn print(
             of_kind.clone().filter_map(|(_, after)| Some(after.as_ref()?.as_secs_f64())).collect();
         (of_kind.count(), times.len(), times.into_iter().fold(0.0, f64::max))
     };
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         let kinds: Vec<_> = KINDS
             .into_iter()
             .map(|kind| {

@@ -106,7 +106,7 @@ fn failure(error: Error) -> Failure {
 }
 
 fn print(summary: &Summary, seconds: f64, context: &Context) -> Result<(), Failure> {
-    if context.format == Format::Json {
+    if context.format() == Format::Json {
         let mut value = serde_json::to_value(summary).map_err(anyhow::Error::from)?;
         value["seconds"] = json!((seconds * 1_000.0).round() / 1_000.0);
         return Ok(output::json(&value)?);

@@ -23,7 +23,7 @@ pub(super) async fn rebuild(switch: Switch, workers: usize, context: &Context) -
     let log = storage::open_log(&context.settings, Access::Read).await?;
     genesis::check(log.as_ref()).await.map_err(node::Error::from)?;
     let store = storage::open_store(&context.settings, Access::Write).await?;
-    let reporter = Arc::new(Reporter::new(context.format));
+    let reporter = Arc::new(Reporter::new(context.format()));
     let told = Arc::clone(&reporter);
     let cancel = CancellationToken::new();
     let replay = Replay {

@@ -66,10 +66,10 @@ fn workers(text: &str) -> Result<usize, String> {
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let began = std::time::Instant::now();
     let rebuilt = match args.server.client(context)? {
-        Some(client) => remote::rebuild(&client, args.switch, args.workers, context.format).await?,
+        Some(client) => remote::rebuild(&client, args.switch, args.workers, context.format()).await?,
         None => local::rebuild(args.switch, args.workers, context).await?,
     };
-    print(&rebuilt, began.elapsed().as_secs_f64(), context.format)
+    print(&rebuilt, began.elapsed().as_secs_f64(), context.format())
 }
 
 /// `rebuilt` has the members of [`Rebuilt`](stockledger_projections::rebuild::Rebuilt), wherever it was done.

@@ -50,7 +50,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut printer = Printer { format: context.format, left: args.limit };
+    let mut printer = Printer { format: context.format(), left: args.limit };
     match args.server.client(context)? {
         Some(client) => remote::run(&args, &client, &mut printer).await,
         None => local::run(&args, context, &mut printer).await,

@@ -62,7 +62,7 @@ pub(in crate::cli) async fn run(args: Args, context: &Context) -> Result<(), Fai
     log.close().await;
     let figures = measured?;
     removed?;
-    print(&figures, context.format)
+    print(&figures, context.format())
 }
 
 struct Bench<'a> {
@@ -95,7 +95,7 @@ impl Bench<'_> {
     }
 
     fn begin(&self, what: &str) -> Instant {
-        if self.context.format == Format::Table {
+        if self.context.format() == Format::Table {
             output::say(format!("measuring: {what} ..."));
         }
         Instant::now()
