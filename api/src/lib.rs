@@ -4,8 +4,8 @@
 //! The rooms: [`http`] answers requests, [`cli`] is the command line, [`import`] brings real input in, [`config`] says
 //! how it is all set up, [`node`] starts and stops the parts, [`setup`] names what is refused at start, [`storage`]
 //! is the one place that knows which logs and which tables there are, [`versions`] looks after the versions of the
-//! tables, [`verifications`] after the log itself, [`keys`] tells callers apart, [`feed`] tells what was decided as it happens, [`metrics`] measures.
-//! No rule of business and no SQL lives here.
+//! tables, [`verifications`] after the log itself, [`keys`] tells callers apart, [`feed`] tells what was decided as it
+//! happens, [`metrics`] measures. No rule of business and no SQL lives here.
 
 pub mod cli;
 pub mod client;

@@ -326,8 +326,8 @@ impl Node {
             .measured_by(self.metrics.clone())
     }
 
-    /// Stops in the order in which nothing is lost: what only reads ends, no new commands, everything taken is decided and answered, all of it is
-    /// signed for, the tables are left at a checkpoint, log and tables are closed.
+    /// Stops in the order in which nothing is lost: what only reads ends, no new commands, everything taken is decided and
+    /// answered, all of it is signed for, the tables are left at a checkpoint, log and tables are closed.
     pub async fn stop(self) {
         self.stop_keyrings.cancel();
         self.feed.stop();

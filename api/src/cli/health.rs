@@ -13,7 +13,7 @@ const EXAMPLES: &str = "Examples:
   stockledger health --server http://127.0.0.1:7070 && echo ready
   stockledger health --started
 
-With --started it is enough that the server answers and was ready once since its start. That is for whoever starts servers
+With --started it is enough that the server answers and was ready once since its start. That is for whoever starts servers \
 again that are not well: one that waits for its log or its database goes on by itself, and a start would not help.";
 
 #[derive(Debug, clap::Args)]

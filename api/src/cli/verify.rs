@@ -34,7 +34,7 @@ use crate::storage::{self, Access};
   stockledger verify --archive /backup/ledger
   stockledger verify --server http://127.0.0.1:7070
 
-With --server, the server verifies its own log in the background, holds it against what it signed and what its read tables
+With --server, the server verifies its own log in the background, holds it against what it signed and what its read tables \
 hold, and keeps the outcome; the API key needs the scopes admin and audit:read. Without, the log is read from here.
 
 With --projections, with or without an address, the log is also folded and compared with the read tables row by row, and \

@@ -2,8 +2,9 @@
 //!
 //! One task per partition, the tail, follows the log and keeps the newest decisions that were admitted. All readers take
 //! from it, so the log is read once however many there are; only who is further behind reads the log itself. The first
-//! reader starts the tails. Read tables have no part in it. Nothing here waits for a reader: it takes what it wants
-//! when it wants it, and what it leaves is kept for others or forgotten.
+//! reader starts the tails, and so does the first look at the overview, which counts what they read. Read tables have no
+//! part in it. Nothing here waits for a reader: it takes what it wants when it wants it, and what it leaves is kept for
+//! others or forgotten.
 //!
 //! ```text
 //! log -> tail of partition 0 -> newest decisions --+

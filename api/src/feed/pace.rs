@@ -16,7 +16,7 @@ const MICROS_PER_MINUTE: i64 = 60_000_000;
 /// What was recorded in some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
-    /// All events.
+    /// All events, each line of an order or movement of stock counted as one.
     pub events: u64,
     /// Orders that were placed.
     pub placed: u64,
@@ -25,13 +25,15 @@ pub struct Count {
 }
 
 impl Count {
-    fn of(events: &[Event]) -> Self {
-        let counted = |is_meant: fn(&Event) -> bool| events.iter().filter(|event| is_meant(event)).count();
-        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    fn of(decision: &Decision) -> Self {
+        let counted = |is_meant: fn(&Event) -> bool| {
+            let meant = decision.events.iter().filter(|event| is_meant(event)).count();
+            u64::try_from(meant).unwrap_or(u64::MAX)
+        };
         Self {
-            events: number(events.len()),
-            placed: number(counted(|event| matches!(event, Event::OrderPlaced(_)))),
-            refused: number(counted(|event| matches!(event, Event::OutOfStock(_)))),
+            events: decision.event_count(),
+            placed: counted(|event| matches!(event, Event::OrderPlaced(_))),
+            refused: counted(|event| matches!(event, Event::OutOfStock(_))),
         }
     }
 }
@@ -83,7 +85,7 @@ pub(super) struct Tally {
 impl Tally {
     /// Counts a decision. They come in the order of the log, in which time never falls.
     pub(super) fn note(&mut self, decision: &Decision) {
-        self.add(Minute::of(decision.recorded_at), &decision.scope, Count::of(&decision.events));
+        self.add(Minute::of(decision.recorded_at), &decision.scope, Count::of(decision));
     }
 
     fn add(&mut self, minute: Minute, scope: &Scope, count: Count) {

@@ -137,7 +137,8 @@ async fn show(
     };
     let age = past.map_or_else(|| Age::of(&app, &level.at), |past| Age::of_past(&level.at, past));
     let title = item.map_or_else(|| sku.to_string(), |item| item.name.to_string());
-    let stream = live::at_site(&caller, &age, site.as_str(), ("sku", sku.as_str()));
+    let is_newest = asked.cursor.is_none();
+    let stream = live::at_site(&caller, &age, site.as_str(), ("sku", sku.as_str())).filter(|_| is_newest);
     live_page(&ItemPage {
         frame: Frame::at_site(title, &site).aged(age).live(stream),
         tabs: Tabs::stock(&site),

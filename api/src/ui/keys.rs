@@ -166,11 +166,21 @@ async fn ask(
     Parameters(NoParameters {}): Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     keyring(&app)?;
-    let token = Token::generate().map_err(Problem::internal)?;
     let mut fields = Fields::default();
-    fields.fill("key", format!("form-{}", uuid::Uuid::new_v4()));
-    fields.fill("token", token.reveal());
+    begin_anew(&mut fields)?;
     page(&NewKey::of(&fields))
+}
+
+/// Gives a form a key and a token that were never sent.
+fn begin_anew(fields: &mut Fields) -> Result<(), Problem> {
+    let token = Token::generate().map_err(Problem::internal)?;
+    fields.fill("key", form_key());
+    fields.fill("token", token.reveal());
+    Ok(())
+}
+
+fn form_key() -> String {
+    format!("form-{}", uuid::Uuid::new_v4())
 }
 
 async fn make(
@@ -178,7 +188,7 @@ async fn make(
     Parameters(NoParameters {}): Parameters<NoParameters>,
     headers: HeaderMap,
     caller: Caller,
-    fields: Fields,
+    mut fields: Fields,
 ) -> Result<Response, Problem> {
     let made = async {
         let no_token = |_| Problem::new(Code::MalformedRequest, "the form has no token: open it anew");
@@ -192,6 +202,9 @@ async fn make(
         Err(problem) => {
             let document = problem.document("", "");
             let refused = std::iter::once(document.detail().to_owned()).chain(document.more()).collect();
+            if forms::is_spent(&problem) {
+                begin_anew(&mut fields)?;
+            }
             page_with(problem.code().status(), &NewKey { refused, ..NewKey::of(&fields) })
         }
     }
@@ -205,9 +218,11 @@ fn body(token: &Token, fields: &Fields) -> Value {
     body.insert("name".to_owned(), json!(fields.get("name")));
     body.insert("secret_hash".to_owned(), json!(token.hash()));
     body.insert("scopes".to_owned(), scopes.map(|scope| scope.as_str()).collect());
-    let sites: Vec<&str> =
-        fields.get("sites").split([',', ' ']).map(str::trim).filter(|site| !site.is_empty()).collect();
+    // Whatever is filled in is a choice: commas alone are a wrong one, not all sites.
+    let sites = fields.get("sites").trim();
     if !sites.is_empty() {
+        let sites: Vec<&str> =
+            sites.split([',', ' ']).map(str::trim).filter(|site| !site.is_empty()).collect();
         body.insert("sites".to_owned(), json!(sites));
     }
     let expires_at = fields.get("expires_at");
@@ -266,7 +281,7 @@ async fn ask_revoke(
     caller: Caller,
 ) -> Result<Response, Problem> {
     keyring(&app)?;
-    page(&Revoke::of(&key_id, &caller, format!("form-{}", uuid::Uuid::new_v4())))
+    page(&Revoke::of(&key_id, &caller, form_key()))
 }
 
 async fn revoke(
@@ -282,7 +297,8 @@ async fn revoke(
         Err(problem) if problem.code() == Code::Internal || !accepts_html(&headers) => Err(problem),
         Err(problem) => {
             let refused = problem.document("", "").detail().to_owned();
-            let again = Revoke::of(&key_id, &caller, fields.get("key").to_owned());
+            let key = if forms::is_spent(&problem) { form_key() } else { fields.get("key").to_owned() };
+            let again = Revoke::of(&key_id, &caller, key);
             page_with(problem.code().status(), &Revoke { refused, ..again })
         }
     }

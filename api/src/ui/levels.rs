@@ -126,7 +126,7 @@ async fn show(
             path: address(&own, &[("as_of", as_of.as_str()), ("axis", axis)]),
         }
     };
-    let stream = live::at_site(&caller, &age, site.as_str(), ("", ""));
+    let stream = live::at_site(&caller, &age, site.as_str(), ("", "")).filter(|_| search.cursor.is_none());
     live_page(&Levels {
         frame: Frame::at_site(format!("Stock at {site}"), &site).aged(age).live(stream),
         tabs: Tabs::stock(&site),

@@ -124,7 +124,7 @@ async fn list(
     let next = list.cursor(answer.value.next.as_ref());
     let age = Age::of(&app, &answer.at);
     // What is new comes on the first page.
-    let stream = if cursor.is_empty() { live::at_site(&caller, &age, site.as_str(), ("", "")) } else { None };
+    let stream = live::at_site(&caller, &age, site.as_str(), ("", "")).filter(|_| cursor.is_empty());
     live_page(&Orders {
         frame: Frame::at_site(format!("Orders at {site}"), &site).aged(age).live(stream),
         tabs: Tabs::orders(&site),

@@ -62,7 +62,7 @@ pub(super) struct Row {
 
 impl VerificationPart {
     pub(super) fn of(app: &App, caller: &Caller, standing: &Standing) -> Self {
-        let Standing { is_verifying_node, every, running, last, unreadable, broken_off } = standing;
+        let Standing { is_verifying_node, leads, every, running, last, unreadable, broken_off } = standing;
         let now = app.node().environment.now();
         let may_begin = *is_verifying_node && running.is_none() && caller.check(MAY_BEGIN, None).is_ok();
         let broken_off = broken_off.as_ref().map(|one| {
@@ -75,7 +75,8 @@ impl VerificationPart {
             last: last.as_deref().map(|last| Last::of(last, now)),
             warnings: unreadable.clone().into_iter().chain(broken_off).collect(),
             schedule: match every {
-                Some(every) => format!("Verified by itself every {}.", duration(every.as_secs())),
+                Some(every) if *leads => format!("Verified by itself every {}.", duration(every.as_secs())),
+                Some(_) => "Verified by itself by the node that leads partition 0.".to_owned(),
                 None if *is_verifying_node => "Not verified by itself: verify_every is off.".to_owned(),
                 None => "Verified by a node that plays the role writer.".to_owned(),
             },

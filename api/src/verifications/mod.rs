@@ -82,7 +82,7 @@ pub struct BrokenOff {
     pub begun_at: Timestamp,
     /// When it was given up.
     pub ended_at: Timestamp,
-    /// Why.
+    /// Why, in short; the log of the program has the causes.
     pub reason: String,
 }
 
@@ -102,6 +102,8 @@ pub struct UnderWay {
 pub struct Standing {
     /// Whether this node is one that verifies.
     pub is_verifying_node: bool,
+    /// Whether it is the one that does so by itself, at this moment.
+    pub leads: bool,
     /// How often it does so by itself; nothing if it does not.
     pub every: Option<Duration>,
     /// The one that is under way.
@@ -133,7 +135,10 @@ impl Verifications {
         let mut state = State::default();
         match Outcome::load(&path, setup.ledger_id) {
             Ok(last) => state.last = last.map(Arc::new),
-            Err(error) => state.unreadable = Some(Causes(&error).to_string()),
+            Err(error) => {
+                tracing::error!(error = %Causes(&error), "it is not known when the log was verified last");
+                state.unreadable = Some(error.to_string());
+            }
         }
         let (cancel, state) = (CancellationToken::new(), Mutex::new(state));
         Self(Arc::new(Parts { setup, path, cancel, state }))
@@ -166,8 +171,8 @@ impl Verifications {
             let loaded = spawn_blocking(move || Outcome::load(&path, ledger_id)).await;
             (standing.last, standing.unreadable) = match loaded {
                 Ok(Ok(last)) => (last.map(Arc::new), None),
-                Ok(Err(error)) => (None, Some(Causes(&error).to_string())),
-                Err(error) => (None, Some(Causes(&error).to_string())),
+                Ok(Err(error)) => (None, Some(error.to_string())),
+                Err(error) => (None, Some(error.to_string())),
             };
         }
         standing
@@ -184,14 +189,10 @@ impl Verifications {
         }
     }
 
-    /// Says what is wrong by the last one, and if it is not known what that is.
+    /// Says what is wrong by the last one.
     fn tell_last(&self) {
-        let State { last, unreadable, .. } = &*self.state();
-        if let Some(last) = last {
+        if let Some(last) = &self.state().last {
             tell_findings(last);
-        }
-        if let Some(reason) = unreadable {
-            tracing::error!(reason, "it is not known when the log was verified last");
         }
     }
 
@@ -205,6 +206,7 @@ impl Verifications {
         let running = running.as_ref().filter(|running| !running.task.is_finished());
         Standing {
             is_verifying_node: self.0.setup.writer.is_some(),
+            leads: self.leads(),
             every: *every,
             running: running.map(Running::under_way),
             last: last.clone(),
@@ -233,13 +235,13 @@ impl Verifications {
             Ok(outcome) => (state.last, state.unreadable, state.broken_off) = (Some(outcome), None, None),
             Err(verify::Error::Cancelled) => {}
             Err(error) => {
-                let reason = Causes(&error).to_string();
+                let causes = Causes(&error);
                 if is_passing(&error) {
-                    tracing::warn!(reason, "the log could not be verified");
+                    tracing::warn!(error = %causes, "the log could not be verified");
                 } else {
-                    tracing::error!(reason, "the log could not be verified");
+                    tracing::error!(error = %causes, "the log could not be verified");
                 }
-                state.broken_off = Some(BrokenOff { begun_at, ended_at, reason });
+                state.broken_off = Some(BrokenOff { begun_at, ended_at, reason: error.to_string() });
             }
         }
     }
@@ -260,8 +262,11 @@ impl Verifications {
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             done.insert(progress.partition, (progress.done, progress.total));
         });
-        let options = Options { remembered, on_progress, pace: *pace, cancel, ..Options::default() };
-        verify::verify(log.clone(), &options).await
+        let options =
+            Options { remembered, on_progress, pace: *pace, cancel: cancel.clone(), ..Options::default() };
+        // A log that does not answer keeps nobody who wants to stop.
+        let verified = cancel.run_until_cancelled(verify::verify(log.clone(), &options)).await;
+        verified.unwrap_or(Err(verify::Error::Cancelled))
     }
 
     /// A disk that is full must not hide what was found: this process knows it in any case.

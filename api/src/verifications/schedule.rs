@@ -33,12 +33,16 @@ impl Verifications {
     async fn look(self, every: Duration) {
         loop {
             sleep(self.left(every).clamp(every.min(LOOK_AFTER), LOOK_EVERY)).await;
-            let leads = self.0.setup.writer.as_ref().is_some_and(leads_directory);
-            if leads && self.left(every).is_zero() {
+            if self.leads() && self.left(every).is_zero() {
                 // One that somebody asked for is running: that is as good.
                 let _ = self.begin();
             }
         }
+    }
+
+    /// Whether this node leads the directory: of many nodes one does.
+    pub(super) fn leads(&self) -> bool {
+        self.0.setup.writer.as_ref().is_some_and(leads_directory)
     }
 
     /// How long it is until the next one.

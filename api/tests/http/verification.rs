@@ -10,12 +10,12 @@ use stockledger::http::{self, App, Gate, Roles};
 use stockledger::verifications::{PACE, Setup, Verifications, Witnesses};
 use stockledger_audit::verify::outcome::FILE;
 use stockledger_log::{Entry, Log};
-use stockledger_schemas::{Hash, Record, envelope};
+use stockledger_schemas::{Hash, PartitionId, Record, envelope};
 use tempfile::TempDir;
 use tokio::time::{Instant, interval, timeout};
 
 use crate::errors::assert_problem;
-use crate::support::{Answer, PATIENCE, Service, get, post, send};
+use crate::support::{Answer, PARTITIONS, PATIENCE, Service, get, post, send};
 
 const VERIFICATION: &str = "/v1/audit/verification";
 const BEGIN: &str = "/v1/audit/verifications";
@@ -33,9 +33,15 @@ impl Scrubbed {
         Self::on(Service::start().await, Arc::new(TempDir::new().unwrap()), Duration::ZERO)
     }
 
-    /// A log that is shorter than what is remembered of it has so long to come back.
+    /// A log that is shorter than what is remembered of it has so long to come back. The tables remember the claim of each
+    /// partition, which stands behind its genesis.
     pub(crate) async fn start_patient(patience: Duration) -> Self {
-        Self::on(Service::start().await, Arc::new(TempDir::new().unwrap()), patience)
+        let service = Service::start().await;
+        let (progress, deadline) = (service.projector.progress(), Instant::now() + PATIENCE);
+        for partition in (0..PARTITIONS).map(PartitionId) {
+            assert!(progress.until(partition, deadline, |status| status.next_offset >= 2).await);
+        }
+        Self::on(service, Arc::new(TempDir::new().unwrap()), patience)
     }
 
     fn on(service: Service, dir: Arc<TempDir>, patience: Duration) -> Self {
@@ -208,8 +214,6 @@ async fn an_end_that_was_cut_off_is_found_again_by_every_later_verification() {
 async fn a_second_one_is_refused_and_the_end_of_the_node_is_not_delayed() {
     // Far longer than any test has.
     let scrubbed = Scrubbed::start_patient(Duration::from_secs(3_600)).await;
-    // The tables remember the claim of the partition, for which the verification waits.
-    scrubbed.service.get("/v1/sites/uk").await.expect(200);
     scrubbed.service.log.faults().cut_off(3, 1);
     let begun = scrubbed.begin().await.expect(202).json;
     let second = scrubbed.begin().await;

@@ -10,6 +10,7 @@ use stockledger_log::{Error, Log, StoredRecord};
 use stockledger_schemas::PartitionId;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Most records of one read.
@@ -19,6 +20,8 @@ const READ_RECORDS_MAX: usize = 1_024;
 const BATCHES_MAX: usize = 4;
 /// How long one read waits for records that are known to be there.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a log that is shorter than it was is given to come back.
+const SHORTER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The records that are waiting, batch by batch.
 pub(crate) type Batches = mpsc::Receiver<Vec<StoredRecord>>;
@@ -75,9 +78,12 @@ async fn read_all(
             // Cancel-safe: a read that was dropped took nothing.
             records = reader.next(READ_RECORDS_MAX, PATIENCE) => records.map_err(Stop::Log)?,
         };
-        if records.is_empty() && log.bounds(partition.0).await.map_err(Stop::Log)?.end < end {
-            // It lost records while it was read: whoever works on them sees that they are missing.
-            return Ok(());
+        if records.is_empty() {
+            let has_all = cancel.run_until_cancelled(reaches(log, partition, end)).await;
+            if !has_all.ok_or(Stop::Cancelled)?.map_err(Stop::Log)? {
+                // It lost records while it was read: whoever works on them sees that they are missing.
+                return Ok(());
+            }
         }
         // Offsets that are not dense are for others to find.
         records.retain(|record| record.offset < end);
@@ -94,8 +100,23 @@ async fn read_all(
     }
 }
 
-/// Where the partitions that were chosen end now, all without a choice: ascending, each once. The directory's end is asked for last: a site is registered there
-/// before it is opened elsewhere, so whatever was opened below the other ends is registered below this one.
+/// Whether a log reaches as far as it did, at once or soon, as after a broker's fail-over.
+async fn reaches(log: &dyn Log, partition: PartitionId, end: u64) -> Result<bool, Error> {
+    let deadline = Instant::now() + SHORTER_PATIENCE;
+    loop {
+        if log.bounds(partition.0).await?.end >= end {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(PATIENCE).await;
+    }
+}
+
+/// Where the partitions that were chosen end now, all without a choice: ascending, each once. The directory's end is asked
+/// for last: a site is registered there before it is opened elsewhere, so whatever was opened below the other ends is
+/// registered below this one.
 pub(crate) async fn ends(
     log: &dyn Log,
     chosen: Option<&[PartitionId]>,

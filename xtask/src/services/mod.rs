@@ -115,10 +115,12 @@ pub(crate) fn program() -> Result<String> {
 
 /// Stops what a run started and, since it was killed, did not stop itself.
 pub(crate) fn stop_of_run(root: &Path, mark: &str) -> Result<()> {
-    compose::remove_of_run(root, mark)?;
+    // An engine that does not answer must not keep the servers running.
+    let containers = compose::remove_of_run(root, mark);
     let mut state = State::open(root)?;
     let left = state.of_run(mark);
-    left.into_iter().try_for_each(|kind| stop(&mut state, kind))
+    left.into_iter().try_for_each(|kind| stop(&mut state, kind))?;
+    containers
 }
 
 fn named_or_all(kinds: Vec<Kind>) -> Vec<Kind> {

@@ -16,6 +16,8 @@
   const RETRY_MAX_MS = 60000;
   // After so many failures without a success between them nothing is tried any more.
   const FAILURES_MAX = 10;
+  // How long the page may take to come.
+  const ANSWER_MS = 30000;
   // A connection that lasted so long was good.
   const GOOD_AFTER_MS = 30000;
   // Screen readers are told of news at most so often.
@@ -162,7 +164,8 @@
     try {
       const headers = { accept: 'text/html', 'ledger-renewal': '?1' };
       if (news) headers['ledger-min-position'] = news;
-      const answer = await fetch(location.href, { headers, cache: 'no-store', redirect: 'error' });
+      const signal = AbortSignal.timeout(ANSWER_MS);
+      const answer = await fetch(location.href, { headers, signal, cache: 'no-store', redirect: 'error' });
       if ([401, 403, 404].includes(answer.status)) return end();
       if (!answer.ok) throw new Error(answer.statusText);
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
@@ -188,12 +191,12 @@
   // What was typed and what was opened stays.
   function replace(next) {
     const now = shown();
-    const pairs = (what) => {
-      const [before, after] = [[...now.querySelectorAll(what)], [...next.querySelectorAll(what)]];
-      return before.length === after.length ? before.map((one, index) => [one, after[index]]) : [];
-    };
-    for (const [before, after] of pairs('details')) after.open = before.open;
-    for (const [before, after] of pairs('form')) after.replaceWith(before);
+    // By where it stands and what it is called: there may be more of them now.
+    const name = (one) => `${one.closest('[id]').id} ${one.querySelector('summary').textContent}`;
+    const opened = new Map([...now.querySelectorAll('details')].map((one) => [name(one), one.open]));
+    for (const one of next.querySelectorAll('details')) one.open = opened.get(name(one)) ?? one.open;
+    const [forms, nextForms] = [now.querySelectorAll('form'), next.querySelectorAll('form')];
+    if (forms.length === nextForms.length) nextForms.forEach((one, index) => one.replaceWith(forms[index]));
     now.replaceWith(document.adoptNode(next));
   }
 

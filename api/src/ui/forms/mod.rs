@@ -134,12 +134,16 @@ async fn send<F: Form>(
     if is_elsewhere || !accepts_html(&headers) {
         return Err(problem);
     }
-    // What was decided under a key stays so; what was not is sent again under the same one.
-    let is_spent = problem.decided().is_some() || problem.code() == Code::IdempotencyKeyReused;
-    let key = if is_spent { new_key::<F>() } else { fields.get("key").to_owned() };
+    let key = if is_spent(&problem) { new_key::<F>() } else { fields.get("key").to_owned() };
     let said = Said::Refused(&problem, &composed);
     let sheet = Sheet::new(&F::SHAPE, &ids, &told, &fields, (uri.path(), key), said);
     page_with(problem.code().status(), &sheet)
+}
+
+/// Whether the key of a form has done its work. What was decided under a key stays so; what was not is sent again under the
+/// same one.
+pub(super) fn is_spent(problem: &Problem) -> bool {
+    problem.decided().is_some() || problem.code() == Code::IdempotencyKeyReused
 }
 
 /// Has the command decided, as its JSON route does.

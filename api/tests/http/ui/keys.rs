@@ -88,8 +88,31 @@ async fn what_is_not_valid_makes_no_key_and_keeps_what_was_filled_in() {
     assert_eq!((hidden(&refused, "key"), hidden(&refused, "token")), (key.clone(), token.clone()));
     let none = submit(&guarded, &boss, "/ui/keys/new", &[("key", &key), ("token", "slk_x")]).await;
     none.expect(400);
+    let nowhere = [&fields[..3], &[("scope-audit:read", "yes"), ("sites", " , ")]].concat();
+    let nowhere = submit(&guarded, &boss, "/ui/keys/new", &nowhere).await.expect(422);
+    assert_says(&nowhere, &["Not made.", "sites"]);
     let all = get(&guarded, &boss, "/ui/keys?format=json").await.expect(200);
     assert_eq!(all.json["data"].as_array().unwrap().len(), 1, "{}", all.text);
+}
+
+#[tokio::test]
+async fn a_form_that_was_decided_goes_on_with_a_key_and_a_token_of_its_own() {
+    let guarded = Guarded::start().await;
+    let boss = guarded.boss.clone();
+    let form = get(&guarded, &boss, "/ui/keys/new").await.expect(200);
+    let (key, token) = (hidden(&form, "key"), hidden(&form, "token"));
+    let named = |name: &'static str| {
+        [("key", key.as_str()), ("token", token.as_str()), ("name", name), ("scope-audit:read", "yes")]
+    };
+    submit(&guarded, &boss, "/ui/keys/new", &named("anna")).await.expect(200);
+    let refused = submit(&guarded, &boss, "/ui/keys/new", &named("bert")).await.expect(422);
+    assert_says(&refused, &["Not made."]);
+    let (new_key, new_token) = (hidden(&refused, "key"), hidden(&refused, "token"));
+    assert!(new_key != key && new_token != token);
+    let fields =
+        [("key", new_key.as_str()), ("token", &new_token), ("name", "bert"), ("scope-audit:read", "yes")];
+    let made = submit(&guarded, &boss, "/ui/keys/new", &fields).await.expect(200);
+    assert_says(&made, &["The key is made.", &new_token, "on record as bert"]);
 }
 
 #[tokio::test]
@@ -111,4 +134,5 @@ async fn a_key_is_revoked_after_a_second_look() {
     assert_says(&own, &["you are signed out"]);
     let unknown = submit(&guarded, &boss, "/ui/keys/nobody00/revoke", &[("key", "k")]).await.expect(404);
     assert_says(&unknown, &["Not done."]);
+    assert_ne!(hidden(&unknown, "key"), "k", "what was decided under a key stays so");
 }

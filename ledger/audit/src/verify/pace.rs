@@ -38,12 +38,14 @@ impl Pace {
 pub(super) struct Pacer {
     pace: Pace,
     cancel: CancellationToken,
+    /// Since the last rest, up to `began`.
+    worked: Duration,
     began: Instant,
 }
 
 impl Pacer {
     pub(super) fn new(pace: Pace, cancel: CancellationToken) -> Self {
-        Self { pace, cancel, began: Instant::now() }
+        Self { pace, cancel, worked: Duration::ZERO, began: Instant::now() }
     }
 
     /// Work begins: what was waited for until now was none.
@@ -51,20 +53,43 @@ impl Pacer {
         self.began = Instant::now();
     }
 
-    /// Rests, if it is time to.
+    /// A piece of work is done. Rests, if it is time to.
     pub(super) fn rest(&mut self) {
-        let Pace::Gentle { rests } = self.pace else { return };
-        let worked = self.began.elapsed();
-        if worked < WORK {
-            return;
+        if let Some(rest) = self.due(self.began.elapsed()) {
+            // Whoever tells it to stop does not wait for it to wake up.
+            let _ = Handle::current().block_on(tokio::time::timeout(rest, self.cancel.cancelled()));
         }
-        let rest = worked.saturating_mul(rests).min(REST_MAX);
-        // Whoever tells it to stop does not wait for it to wake up.
-        let _ = Handle::current().block_on(tokio::time::timeout(rest, self.cancel.cancelled()));
         self.began = Instant::now();
+    }
+
+    /// How long to rest after so much more work, if it is time to. What is too little for a rest counts for the next one.
+    fn due(&mut self, worked: Duration) -> Option<Duration> {
+        let Pace::Gentle { rests } = self.pace else { return None };
+        self.worked += worked;
+        if self.worked < WORK {
+            return None;
+        }
+        Some(std::mem::take(&mut self.worked).saturating_mul(rests).min(REST_MAX))
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_pieces_of_work_are_rested_for_too() {
+        let mut pacer = Pacer::new(Pace::Gentle { rests: 3 }, CancellationToken::new());
+        let piece = WORK / 4;
+        for _ in 0..5 {
+            assert_eq!([(); 4].map(|()| pacer.due(piece)), [None, None, None, Some(WORK * 3)]);
+        }
+        assert_eq!(pacer.due(Duration::from_secs(60)), Some(REST_MAX));
+        let mut fast = Pacer::new(Pace::Fast, CancellationToken::new());
+        assert_eq!(fast.due(Duration::from_secs(60)), None);
     }
 }

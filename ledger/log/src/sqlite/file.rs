@@ -213,10 +213,15 @@ pub(super) fn unavailable(
 
 /// The error of a read: what SQLite finds damaged does not become better by trying again, and nobody reads past it.
 pub(super) fn damaged_or_unavailable(operation: &'static str, error: sqlx::Error) -> Error {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    let primary = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & PRIMARY_CODE);
-    if primary == Some(CORRUPT) || matches!(error, sqlx::Error::Decode(_)) {
+    if is_damage(&error) {
         return Error::Mismatch(format!("the file of the log is damaged: {error}"));
     }
     unavailable(operation, error)
+}
+
+/// Whether what was read is not what was written.
+pub(super) fn is_damage(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let primary = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & PRIMARY_CODE);
+    primary == Some(CORRUPT) || matches!(error, sqlx::Error::Decode(_))
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::Ends;
-use super::file::{File, damaged_or_unavailable, unavailable};
+use super::file::{File, damaged_or_unavailable, is_damage, unavailable};
 use super::rows;
 use crate::{Bounds, Error, Reader, StoredRecord};
 
@@ -45,9 +45,14 @@ impl Source {
         count_max: usize,
     ) -> Result<Vec<StoredRecord>, Error> {
         let mut connection = self.connection().await?;
-        let records = rows::read(&mut connection, partition, from, count_max)
-            .await
-            .map_err(|error| damaged_or_unavailable("read", error))?;
+        let mut count = count_max;
+        let records = loop {
+            match rows::read(&mut connection, partition, from, count).await {
+                // Sound records that stand before the damage are given first, so that it is met where it is.
+                Err(error) if is_damage(&error) && count > 1 => count /= 2,
+                read => break read.map_err(|error| damaged_or_unavailable("read", error))?,
+            }
+        };
         match records.first() {
             Some(first) if first.offset != from => {
                 Err(Error::Truncated { begin: first.offset, wanted: from })

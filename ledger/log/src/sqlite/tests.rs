@@ -398,20 +398,25 @@ async fn a_damaged_page_is_no_silence_and_what_stands_before_it_is_read() {
     std::fs::write(file.path(), bytes).unwrap();
 
     let log = SqliteLog::open_read_only(&file.path()).await.unwrap();
-    let mut reader = log.reader(0, 0).await.unwrap();
-    let mut whole = 0;
-    let error = loop {
-        match reader.next(10, Duration::ZERO).await {
-            Ok(records) => {
-                assert!(!records.is_empty(), "the damage was read past");
-                whole += records.len();
+    let mut whole_before = Vec::new();
+    for at_once in [1, 10, 1_000] {
+        let mut reader = log.reader(0, 0).await.unwrap();
+        let mut whole = 0;
+        let error = loop {
+            match reader.next(at_once, Duration::ZERO).await {
+                Ok(records) => {
+                    assert!(!records.is_empty(), "the damage was read past");
+                    whole += records.len();
+                }
+                Err(error) => break error,
             }
-            Err(error) => break error,
-        }
-    };
-    assert!(whole > 0 && whole < 2_000, "{whole}");
-    let Error::Mismatch(what) = error else { panic!("tried again for ever: {error}") };
-    assert!(what.starts_with("the file of the log is damaged: "), "{what}");
+        };
+        assert!(whole > 0 && whole < 2_000, "{whole}");
+        let Error::Mismatch(what) = error else { panic!("tried again for ever: {error}") };
+        assert!(what.starts_with("the file of the log is damaged: "), "{what}");
+        whole_before.push(whole);
+    }
+    assert!(whole_before.windows(2).all(|two| two[0] == two[1]), "met where it is: {whole_before:?}");
 }
 
 /// The clock that the log uses.
