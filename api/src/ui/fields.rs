@@ -32,6 +32,12 @@ impl Fields {
         }
     }
 
+    /// Fills a field in, whatever was in it.
+    pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.0.retain(|(found, _)| found != name);
+        self.0.push((name.to_owned(), value.into()));
+    }
+
     fn parse(body: &[u8]) -> Result<Self, Problem> {
         let malformed = |detail: &str| Problem::new(Code::MalformedRequest, detail);
         if std::str::from_utf8(body).is_err() {

@@ -20,6 +20,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::segments::{NoParameters, Parameters, Segments};
 use crate::http::ui::feed::{self, Feeds};
 use crate::http::ui::fields::Fields;
+use crate::http::ui::forms;
 use crate::http::ui::frame::{Frame, Section, page, page_with};
 use crate::http::ui::query::moment;
 use crate::http::ui::sites::Paged;
@@ -174,8 +175,8 @@ async fn ask(
 /// Gives a form a key and a token that were never sent.
 fn begin_anew(fields: &mut Fields) -> Result<(), Problem> {
     let token = Token::generate().map_err(Problem::internal)?;
-    fields.fill("key", form_key());
-    fields.fill("token", token.reveal());
+    fields.set("key", form_key());
+    fields.set("token", token.reveal());
     Ok(())
 }
 

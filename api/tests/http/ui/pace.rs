@@ -62,7 +62,7 @@ async fn events_of_other_sites_are_not_counted_for_a_key_of_one() {
     };
     // Opened there, received, held, ordered; what the directory says of it is told to whoever may see all.
     let uk = count(json!({ "sites": ["uk"] })).await;
-    assert_says(&uk, &["Events, last hour 4"]);
+    assert_says(&uk, &["Events, last hour 5"]);
     assert!(
         uk.text.contains("<a href=\"#pace\">"),
         "who may not see events is not sent to them: {}",
