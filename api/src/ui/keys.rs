@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use stockledger_schemas::{IdempotencyKey, KeyId, KeyScope};
 use stockledger_writer::Reply;
 
-use crate::http::access::{Access, Caller, Routes};
+use crate::http::access::{Caller, Routes};
 use crate::http::command::{Input, checked};
 use crate::http::keys::{KeyBody, Keys, RevocationBody, keyring, until_known};
 use crate::http::list::{List, Pages, Portion};
@@ -43,7 +43,7 @@ pub(super) fn routes() -> Routes {
 
 /// Whether somebody may look after keys.
 pub(super) fn is_for(caller: &Caller) -> bool {
-    caller.check(Access::AllSites(KeyScope::Admin), None).is_ok()
+    caller.check(KeyBody::ACCESS, None).is_ok()
 }
 
 #[derive(Template)]
@@ -175,13 +175,9 @@ async fn ask(
 /// Gives a form a key and a token that were never sent.
 fn begin_anew(fields: &mut Fields) -> Result<(), Problem> {
     let token = Token::generate().map_err(Problem::internal)?;
-    fields.set("key", form_key());
+    fields.set("key", forms::fresh_key());
     fields.set("token", token.reveal());
     Ok(())
-}
-
-fn form_key() -> String {
-    format!("form-{}", uuid::Uuid::new_v4())
 }
 
 async fn make(
@@ -282,7 +278,7 @@ async fn ask_revoke(
     caller: Caller,
 ) -> Result<Response, Problem> {
     keyring(&app)?;
-    page(&Revoke::of(&key_id, &caller, form_key()))
+    page(&Revoke::of(&key_id, &caller, forms::fresh_key()))
 }
 
 async fn revoke(
@@ -298,7 +294,8 @@ async fn revoke(
         Err(problem) if problem.code() == Code::Internal || !accepts_html(&headers) => Err(problem),
         Err(problem) => {
             let refused = problem.document("", "").detail().to_owned();
-            let key = if forms::is_spent(&problem) { form_key() } else { fields.get("key").to_owned() };
+            let key =
+                if forms::is_spent(&problem) { forms::fresh_key() } else { fields.get("key").to_owned() };
             let again = Revoke::of(&key_id, &caller, key);
             page_with(problem.code().status(), &Revoke { refused, ..again })
         }

@@ -176,9 +176,14 @@ fn key(fields: &Fields) -> Result<IdempotencyKey, Problem> {
     IdempotencyKey::new(text).map_err(malformed)
 }
 
-/// A key that no form had before.
+/// A key for a form, if its command has one.
 fn new_key<F: Form>() -> String {
-    if F::Input::IS_KEYED { format!("form-{}", uuid::Uuid::new_v4()) } else { String::new() }
+    if F::Input::IS_KEYED { fresh_key() } else { String::new() }
+}
+
+/// A key that no form had before.
+pub(super) fn fresh_key() -> String {
+    format!("form-{}", uuid::Uuid::new_v4())
 }
 
 /// The ids of the path, and those that were filled in.
